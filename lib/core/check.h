@@ -1,0 +1,49 @@
+/*
+ * Check an image and repair it, as a command asks for it.
+ * SPDX-License-Identifier: MIT
+ */
+#ifndef CORE_CHECK_H
+#define CORE_CHECK_H
+
+#include <stddef.h>
+
+#include "base/error.h"
+#include "format/problem.h"
+#include "format/qed_check.h"
+
+struct check_options {
+    const char *format; /* "qed", "raw", NULL to probe */
+    bool repair;
+    size_t problem_limit; /* how many findings are kept; all are counted */
+};
+
+/* What scripts learn from the exit status. */
+enum check_verdict {
+    CHECK_CLEAN = 0,
+    CHECK_FAILED = 1,
+    CHECK_CORRUPT = 2,
+    CHECK_LEAKS = 3,
+    CHECK_NO_CHECK = 63, /* the format has none */
+};
+
+struct check_report {
+    const char *format; /* static */
+    struct qed_check_totals totals; /* of the last pass */
+    uint64_t corruptions_fixed;
+    bool dirty_cleared;
+    struct problem *problems; /* of the first pass, in (L1, L2) order */
+    size_t problem_count;     /* kept */
+    uint64_t problems_found;
+};
+
+/*
+ * Check the image at path without its backing file; with repair, mend what can be mended and
+ * check again. Returns a
+ * verdict; CHECK_FAILED has filled in error. The caller calls check_release in any case.
+ */
+enum check_verdict check_image(const char *path, const struct check_options *options,
+                               struct check_report *report, struct qed_error *error);
+
+void check_release(struct check_report *report);
+
+#endif

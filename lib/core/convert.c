@@ -1,0 +1,335 @@
+/*
+ * Walks the source's runs. Data is read a buffer at a time, parted into zero and other blocks, and
+ * compared with the target's backing file where there is one; the target takes writes and zeroes.
+ * SPDX-License-Identifier: MIT
+ */
+#include "core/convert.h"
+
+#include <inttypes.h>
+#include <limits.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "base/checked.h"
+#include "base/zero.h"
+#include "core/target.h"
+
+#define BUFFER_BYTES (UINT64_C(2) << 20)
+#define SECTOR_BYTES UINT64_C(512)
+
+struct convert {
+    const struct convert_options *options;
+    const char *source_path;
+    struct image *source;
+    struct target *target;
+    struct image *base;       /* the target's backing chain; NULL when there is none */
+    unsigned int common_from; /* source layers from this depth on are the base's own chain */
+    uint64_t block;           /* bytes in which data is found zero or unlike the base */
+    size_t buffer_bytes;
+    uint8_t *buffer, *base_buffer;
+    struct qed_error *error;
+};
+
+static int target_failed(struct convert *convert, int ret, uint64_t virt_off)
+{
+    return qed_fail_prefix(convert->error, ret, "%s: error while writing at byte %" PRIu64,
+                           target_path(convert->target), virt_off);
+}
+
+static int put_data(struct convert *convert, uint64_t virt_off, const uint8_t *data, size_t len)
+{
+    int ret = target_write(convert->target, virt_off, data, len, convert->error);
+
+    return ret < 0 ? target_failed(convert, ret, virt_off) : QED_OK;
+}
+
+static int put_zero(struct convert *convert, uint64_t virt_off, uint64_t len)
+{
+    bool store = convert->options->sparse_bytes == 0;
+    int ret = target_zero(convert->target, virt_off, len, store, convert->error);
+
+    return ret < 0 ? target_failed(convert, ret, virt_off) : QED_OK;
+}
+
+/* Put data of which nothing is known: blocks of zeroes are not stored. */
+static int put_buffer(struct convert *convert, uint64_t virt_off, const uint8_t *data, size_t len)
+{
+    int ret = QED_OK;
+
+    if (convert->options->sparse_bytes == 0)
+        return put_data(convert, virt_off, data, len);
+    while (ret == QED_OK && len > 0) {
+        bool is_zero;
+        size_t step = zero_run(data, len, (size_t)convert->block, &is_zero);
+
+        ret = is_zero ? put_zero(convert, virt_off, step) : put_data(convert, virt_off, data, step);
+        virt_off += step;
+        data += step;
+        len -= step;
+    }
+    return ret;
+}
+
+/* Length of the blocks at the start of a and b that are all equal, or all unequal. */
+static size_t equal_run(const uint8_t *a, const uint8_t *b, size_t len, size_t block, bool *equal)
+{
+    size_t at = len < block ? len : block;
+
+    *equal = memcmp(a, b, at) == 0;
+    while (at < len) {
+        size_t step = len - at < block ? len - at : block;
+
+        if ((memcmp(a + at, b + at, step) == 0) != *equal)
+            break;
+        at += step;
+    }
+    return at;
+}
+
+/* Put what differs from the base, whose bytes past its end are zeroes. */
+static int put_difference(struct convert *convert, uint64_t virt_off, const uint8_t *data,
+                          size_t len)
+{
+    uint64_t base_size = image_size(convert->base);
+    size_t inside = virt_off < base_size ? (size_t)min_u64(len, base_size - virt_off) : 0;
+    uint8_t *below = convert->base_buffer;
+    int ret = image_read(convert->base, virt_off, below, inside, convert->error);
+
+    memset(below + inside, 0, len - inside);
+    while (ret == QED_OK && len > 0) {
+        bool equal;
+        size_t step = equal_run(data, below, len, (size_t)convert->block, &equal);
+
+        if (!equal)
+            ret = put_buffer(convert, virt_off, data, step);
+        virt_off += step;
+        data += step;
+        below += step;
+        len -= step;
+    }
+    return ret;
+}
+
+static bool reads_as_zeroes(const struct extent *run)
+{
+    return run->kind != EXTENT_DATA;
+}
+
+/* Whether the base reads as zeroes at virt_off, and for how many of max_len bytes that holds. */
+static int base_is_zero(struct convert *convert, uint64_t virt_off, uint64_t max_len,
+                        uint64_t *len, bool *is_zero)
+{
+    uint64_t base_size = image_size(convert->base);
+    struct extent run;
+    int ret;
+
+    *len = max_len;
+    *is_zero = true;
+    if (virt_off >= base_size)
+        return QED_OK;
+    ret = image_next_run(convert->base, virt_off, min_u64(max_len, base_size - virt_off), &run,
+                         convert->error);
+    if (ret < 0)
+        return ret;
+    *len = run.length;
+    *is_zero = reads_as_zeroes(&run);
+    return QED_OK;
+}
+
+/* A run that reads as zeroes: nothing to do where what is below does, too. */
+static int copy_zero_run(struct convert *convert, uint64_t virt_off, uint64_t len)
+{
+    int ret = QED_OK;
+
+    if (!convert->base)
+        return put_zero(convert, virt_off, len);
+    while (ret == QED_OK && len > 0) {
+        uint64_t step;
+        bool is_zero;
+
+        ret = base_is_zero(convert, virt_off, len, &step, &is_zero);
+        if (ret == QED_OK && !is_zero)
+            ret = put_zero(convert, virt_off, step);
+        virt_off += step;
+        len -= step;
+    }
+    return ret;
+}
+
+static bool report_progress(const struct convert *convert, uint64_t done)
+{
+    const struct convert_options *options = convert->options;
+
+    return options->progress &&
+           options->progress(options->progress_context, done, image_size(convert->source));
+}
+
+/* Copy len bytes, at most a buffer, of whatever is at virt_off, which is aligned to a block. */
+static int copy_buffer(struct convert *convert, uint64_t virt_off, size_t len)
+{
+    int ret = image_read(convert->source, virt_off, convert->buffer, len, convert->error);
+
+    if (ret < 0)
+        return qed_fail_prefix(convert->error, ret, "%s: error while reading at byte %" PRIu64,
+                               convert->source_path, virt_off);
+    if (convert->base)
+        return put_difference(convert, virt_off, convert->buffer, len);
+    return put_buffer(convert, virt_off, convert->buffer, len);
+}
+
+/* Whether the base reads the same because source and base read it from the same file. */
+static bool is_common(const struct convert *convert, const struct extent *run)
+{
+    return convert->base && run->kind != EXTENT_UNALLOCATED && run->depth >= convert->common_from;
+}
+
+/*
+ * One step from virt_off on, which is aligned to a block: whole blocks of a run that need no
+ * reading, else a buffer, in which a block may have bytes of several runs.
+ */
+static int copy_step(struct convert *convert, uint64_t virt_off, uint64_t *done)
+{
+    uint64_t left = image_size(convert->source) - virt_off;
+    struct extent run;
+    uint64_t whole;
+    int ret = image_next_run(convert->source, virt_off, left, &run, convert->error);
+
+    if (ret < 0)
+        return qed_fail_prefix(convert->error, ret, "%s", convert->source_path);
+    whole = run.length == left ? left : round_down(run.length, convert->block);
+    *done = whole;
+    if (whole && is_common(convert, &run))
+        return QED_OK;
+    if (whole && reads_as_zeroes(&run))
+        return copy_zero_run(convert, virt_off, whole);
+    *done = min_u64(left, max_u64(whole, convert->block));
+    *done = min_u64(*done, convert->buffer_bytes);
+    return copy_buffer(convert, virt_off, (size_t)*done);
+}
+
+static int copy_all(struct convert *convert)
+{
+    uint64_t size = image_size(convert->source);
+    uint64_t at = 0;
+
+    while (at < size) {
+        uint64_t done;
+        int ret = copy_step(convert, at, &done);
+
+        if (ret < 0)
+            return ret;
+        at += done;
+        if (report_progress(convert, at))
+            return qed_fail(convert->error, QED_ERR_STOPPED, "%s: interrupted",
+                            target_path(convert->target));
+    }
+    return QED_OK;
+}
+
+static uint64_t next_power_of_two(uint64_t value)
+{
+    uint64_t power = 1;
+
+    while (power < value)
+        power *= 2;
+    return power;
+}
+
+/* Whether the source's layers from depth on are the base's chain, file by file. */
+static bool is_base_chain(const struct image *source, unsigned int depth, const struct image *base)
+{
+    if (image_depth(source) - depth != image_depth(base))
+        return false;
+    for (unsigned int i = 0; i < image_depth(base); i++) {
+        if (!image_layers_same_file(source, depth + i, base, i) ||
+            strcmp(image_format(source, depth + i), image_format(base, i)) != 0)
+            return false;
+    }
+    return true;
+}
+
+/* The depth in the source from which on runs are the base's own; UINT_MAX when there is none. */
+static unsigned int find_common(const struct image *source, const struct image *base)
+{
+    for (unsigned int depth = 0; base && depth < image_depth(source); depth++) {
+        if (is_base_chain(source, depth, base))
+            return depth;
+    }
+    return UINT_MAX;
+}
+
+static int prepare_buffers(struct convert *convert)
+{
+    uint64_t sparse = max_u64(convert->options->sparse_bytes, SECTOR_BYTES);
+    uint64_t unit = min_u64(target_unit(convert->target), CONVERT_SPARSE_MAX);
+
+    convert->block = next_power_of_two(max_u64(sparse, unit));
+    convert->buffer_bytes = (size_t)max_u64(BUFFER_BYTES, convert->block);
+    convert->buffer = malloc(convert->buffer_bytes);
+    convert->base_buffer = convert->base ? malloc(convert->buffer_bytes) : NULL;
+    if (!convert->buffer || (convert->base && !convert->base_buffer))
+        return qed_fail(convert->error, QED_ERR_NO_MEMORY, "out of memory");
+    return QED_OK;
+}
+
+static int check_options(const struct convert *convert, const char *target_path)
+{
+    uint64_t sparse = convert->options->sparse_bytes;
+
+    if (sparse > CONVERT_SPARSE_MAX || sparse % SECTOR_BYTES != 0)
+        return qed_fail(convert->error, QED_ERR_INVALID,
+                        "Invalid buffer size for sparse output specified. Valid sizes are "
+                        "multiples of 512 up to %" PRIu64
+                        ". Select 0 to disable sparse detection (fully allocates output).",
+                        CONVERT_SPARSE_MAX);
+    if (image_uses_file(convert->source, target_path))
+        return qed_fail(convert->error, QED_ERR_SAME_FILE,
+                        "%s: the target is the source, or a backing file of it", target_path);
+    return QED_OK;
+}
+
+static int open_target(struct convert *convert, const char *path)
+{
+    const struct convert_options *options = convert->options;
+    struct create_options create = options->target;
+    int ret;
+
+    create.size = image_size(convert->source);
+    create.has_size = true;
+    ret = target_open(&convert->target, path, &create, options->existing, options->backing,
+                      convert->error);
+    if (ret < 0 && !options->existing)
+        return qed_fail_prefix(convert->error, ret, "%s: error while converting %s", path,
+                               create.format);
+    return ret;
+}
+
+int convert_image(const char *source_path, const char *target_path,
+                  const struct convert_options *options, struct qed_error *error)
+{
+    struct image_options source_options = {.format = options->source_format,
+                                           .backing = options->backing};
+    struct convert convert = {
+        .options = options, .source_path = source_path, .error = error};
+    int ret = image_open(&convert.source, source_path, &source_options, error);
+
+    if (ret == QED_OK)
+        ret = check_options(&convert, target_path);
+    if (ret == QED_OK)
+        ret = open_target(&convert, target_path);
+    if (ret < 0)
+        goto out;
+    convert.base = target_base(convert.target);
+    convert.common_from = find_common(convert.source, convert.base);
+    ret = prepare_buffers(&convert);
+    if (ret == QED_OK)
+        ret = copy_all(&convert);
+    if (ret == QED_OK)
+        ret = target_finish(convert.target, error);
+out:
+    free(convert.buffer);
+    free(convert.base_buffer);
+    target_close(convert.target);
+    image_close(convert.source);
+    return ret;
+}

@@ -1,0 +1,43 @@
+/*
+ * Convert an image: flatten its chain, or keep a backing file, into a new or an existing target.
+ * SPDX-License-Identifier: MIT
+ */
+#ifndef CORE_CONVERT_H
+#define CORE_CONVERT_H
+
+#include <stdbool.h>
+#include <stdint.h>
+
+#include "core/create.h"
+#include "core/image.h"
+
+/* The largest sparse_bytes, and the default. */
+#define CONVERT_SPARSE_MAX (UINT64_C(16) << 20)
+#define CONVERT_SPARSE_DEFAULT UINT64_C(4096)
+
+/* Called now and then with guest bytes done and in all; return true to stop (QED_ERR_STOPPED). */
+typedef bool convert_progress_fn(void *context, uint64_t done, uint64_t total);
+
+struct convert_options {
+    const char *source_format;    /* "qed", "raw", NULL to probe */
+    enum image_backing backing;   /* policy for the source's and the target's backing files */
+    struct create_options target; /* format, geometry, backing file; its size is the source's */
+    bool existing;                /* write into a target that is there */
+    /*
+     * Aligned blocks of this many bytes that are all zero are not stored; a multiple of 512. 0:
+     * store everything.
+     */
+    uint64_t sparse_bytes;
+    convert_progress_fn *progress; /* may be NULL */
+    void *progress_context;
+};
+
+/*
+ * Copy the guest's bytes of source_path into an image at target_path, flushed to stable storage.
+ * The source is validated before the target is touched. A new target appears only when it is whole;
+ * an existing one that failed holds part of the data.
+ */
+int convert_image(const char *source_path, const char *target_path,
+                  const struct convert_options *options, struct qed_error *error);
+
+#endif

@@ -1,0 +1,152 @@
+/*
+ * Prepares, validates and makes new images.
+ * SPDX-License-Identifier: MIT
+ */
+#include "core/create.h"
+
+#include <inttypes.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "base/checked.h"
+#include "core/image.h"
+#include "format/qed_create.h"
+#include "format/raw.h"
+
+void create_options_init(struct create_options *options)
+{
+    *options = (struct create_options){
+        .format = "qed",
+        .cluster_size = QED_CLUSTER_SIZE_DEFAULT,
+        .table_size = QED_TABLE_SIZE_DEFAULT,
+    };
+}
+
+/* Open the backing file as the new image at path will see it. */
+static int open_backing(struct image **backing, const struct create_options *options,
+                        const char *path, struct qed_error *error)
+{
+    struct image_options open_options = {.format = options->backing_format,
+                                         .backing = IMAGE_BACKING_FOLLOW,
+                                         .plain_errors = true};
+    char *resolved = image_resolve_backing(path, options->backing_name);
+    int ret;
+
+    if (!resolved)
+        return qed_fail(error, QED_ERR_NO_MEMORY, "out of memory");
+    ret = image_open(backing, resolved, &open_options, error);
+    free(resolved);
+    return ret;
+}
+
+/* What the backing file is to be checked for before an image is put on top of it. */
+static int look_at_backing(struct create_options *options, const char *path,
+                           struct qed_error *error)
+{
+    struct image *backing = NULL;
+    int ret = open_backing(&backing, options, path, error);
+
+    if (ret < 0) {
+        qed_fail_hint(error, "Could not open backing image.");
+        return ret;
+    }
+    if (!options->backing_format) {
+        ret = qed_fail(error, QED_ERR_BACKING, "Backing file specified without backing format");
+        qed_fail_hint(error, "Detected format of %s.", image_format(backing, 0));
+    } else if (image_uses_file(backing, path)) {
+        ret = qed_fail(error, QED_ERR_SAME_FILE, "Backing file '%s' would be overwritten",
+                       options->backing_name);
+    } else if (!options->has_size) {
+        options->size = image_size(backing);
+        options->has_size = true;
+    }
+    image_close(backing);
+    return ret;
+}
+
+int create_prepare(struct create_options *options, const char *path, struct qed_error *error)
+{
+    if (options->backing_name && !options->unsafe_backing) {
+        int ret = look_at_backing(options, path, error);
+
+        if (ret < 0)
+            return ret;
+    }
+    if (!options->has_size)
+        return qed_fail(error, QED_ERR_INVALID, "Image creation needs a size parameter");
+    return QED_OK;
+}
+
+static bool is_raw(const struct create_options *options)
+{
+    return strcmp(options->format, "raw") == 0;
+}
+
+/* Sizes are rounded up to whole sectors. */
+static uint64_t guest_size(const struct create_options *options)
+{
+    return blocks_for(options->size, RAW_SECTOR_SHIFT) << RAW_SECTOR_SHIFT;
+}
+
+static void qed_options(struct qed_create_options *qed, const struct create_options *options)
+{
+    *qed = (struct qed_create_options){
+        .image_size = guest_size(options),
+        .cluster_size = options->cluster_size,
+        .table_size = options->table_size,
+        .backing_name = options->backing_name,
+        .backing_is_raw = options->backing_format && strcmp(options->backing_format, "raw") == 0,
+    };
+}
+
+int create_validate(const struct create_options *options, struct qed_error *error)
+{
+    struct qed_create_options qed;
+
+    if (is_raw(options)) {
+        if (options->backing_name)
+            return qed_fail(error, QED_ERR_INVALID,
+                            "Backing file not supported for file format 'raw'");
+        return QED_OK;
+    }
+    qed_options(&qed, options);
+    return qed_create_validate(&qed, error);
+}
+
+int create_begin(struct io_replace **out, struct io **io, const char *path,
+                 const struct create_options *options, struct qed_error *error)
+{
+    struct io_replace *replace = NULL;
+    struct qed_create_options qed;
+    int ret = create_validate(options, error);
+
+    if (ret < 0)
+        return ret;
+    ret = io_replace_begin(&replace, path, io, error);
+    if (ret < 0)
+        return ret;
+    if (is_raw(options)) {
+        ret = io_set_length(*io, guest_size(options), error);
+    } else {
+        qed_options(&qed, options);
+        ret = qed_create(*io, &qed, error);
+    }
+    if (ret < 0) {
+        io_replace_end(replace);
+        return ret;
+    }
+    *out = replace;
+    return QED_OK;
+}
+
+int create_image(const char *path, const struct create_options *options, struct qed_error *error)
+{
+    struct io_replace *replace = NULL;
+    struct io *io;
+    int ret = create_begin(&replace, &io, path, options, error);
+
+    if (ret == QED_OK)
+        ret = io_replace_publish(replace, error);
+    io_replace_end(replace);
+    return ret;
+}

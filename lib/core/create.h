@@ -1,0 +1,50 @@
+/*
+ * New images, QED and raw: everything is validated before an existing file is touched, and the
+ * file appears under its name only when it is whole.
+ * SPDX-License-Identifier: MIT
+ */
+#ifndef CORE_CREATE_H
+#define CORE_CREATE_H
+
+#include <stdbool.h>
+#include <stdint.h>
+
+#include "base/error.h"
+#include "io/io_replace.h"
+
+/* Strings are the caller's. */
+struct create_options {
+    const char *format;         /* "qed" or "raw" */
+    bool has_size;              /* else the backing file's size is taken */
+    uint64_t size;              /* guest bytes as asked for */
+    uint64_t cluster_size;      /* bytes, QED */
+    uint64_t table_size;        /* clusters, QED */
+    bool has_table_size;        /* it was asked for, not the default */
+    const char *backing_name;   /* as it is to be stored, QED; NULL for none */
+    const char *backing_format; /* "qed" or "raw"; NULL when not given */
+    bool unsafe_backing;        /* do not open the backing file */
+};
+
+/* The defaults: QED with its default geometry, no size, no backing file. */
+void create_options_init(struct create_options *options);
+
+/*
+ * Look at the backing file of an image to be made at path, and fill in the size where none was
+ * given. Fails where the backing file cannot be opened or there is no size.
+ */
+int create_prepare(struct create_options *options, const char *path, struct qed_error *error);
+
+/* Validate what create_prepare has prepared against the format; touches no file. */
+int create_validate(const struct create_options *options, struct qed_error *error);
+
+/*
+ * Begin a new, empty image beside path; *io, owned by *replace, is its file. For writers that put
+ * data into it before they publish it. Validates first.
+ */
+int create_begin(struct io_replace **replace, struct io **io, const char *path,
+                 const struct create_options *options, struct qed_error *error);
+
+/* Make the image at path: create_begin, then publish. */
+int create_image(const char *path, const struct create_options *options, struct qed_error *error);
+
+#endif

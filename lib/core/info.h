@@ -1,0 +1,37 @@
+/*
+ * What is known of an image without reading its tables.
+ * SPDX-License-Identifier: MIT
+ */
+#ifndef CORE_INFO_H
+#define CORE_INFO_H
+
+#include <stdbool.h>
+#include <stdint.h>
+
+#include "core/image.h"
+
+/* Strings belong to the image, but for full_backing_name. */
+struct info {
+    const char *path;
+    const char *format;
+    uint64_t virtual_size;       /* guest bytes */
+    uint64_t allocated_bytes;    /* of the file */
+    const char *backing_name;    /* as stored; NULL when there is none */
+    char *full_backing_name;     /* as it would be opened; freed by info_release */
+    const char *backing_format;  /* "raw" when the image says so, else NULL */
+    bool is_qed;                 /* the rest is valid only then */
+    bool is_dirty;               /* NEED_CHECK is set */
+    uint32_t cluster_size;       /* bytes */
+    uint32_t table_size;         /* clusters */
+    uint32_t header_size;        /* clusters */
+    uint64_t l1_table_offset;    /* bytes */
+    uint64_t features, compat_features, autoclear_features; /* as stored */
+};
+
+/* Describe the layer at depth of image. */
+int info_get(struct info *info, struct image *image, unsigned int depth, struct qed_error *error);
+
+/* Free what info_get allocated; NULL-safe inside. */
+void info_release(struct info *info);
+
+#endif

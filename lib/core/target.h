@@ -1,0 +1,50 @@
+/*
+ * Where guest bytes are written to: a new image that appears when it is whole, or one that is
+ * there; raw or QED, with or without a backing file.
+ * SPDX-License-Identifier: MIT
+ */
+#ifndef CORE_TARGET_H
+#define CORE_TARGET_H
+
+#include <stdbool.h>
+#include <stddef.h>
+#include <stdint.h>
+
+#include "core/create.h"
+#include "core/image.h"
+
+struct target;
+
+/*
+ * Open a target for create->size guest bytes at path. Existing: it must be an image of
+ * create->format, large enough, and not in need of a check; the other options do not count. Else
+ * it is made, with create_prepare and create_validate first; block devices are written in place.
+ */
+int target_open(struct target **target, const char *path, const struct create_options *create,
+                bool existing, enum image_backing backing, struct qed_error *error);
+
+/* Release; a new target that was not finished is removed. NULL-safe. */
+void target_close(struct target *target);
+
+/* Flush to stable storage, mark as cleanly closed, and let a new target appear. */
+int target_finish(struct target *target, struct qed_error *error);
+
+int target_write(struct target *target, uint64_t virt_off, const void *buffer, size_t len,
+                 struct qed_error *error);
+
+/* Make a range read as zeroes; stored: by zeroes that take up space. */
+int target_zero(struct target *target, uint64_t virt_off, uint64_t len, bool stored,
+                struct qed_error *error);
+
+/*
+ * The chain that shows through a new target wherever nothing is written to it; NULL when it has no
+ * backing file, and for an existing target, which may have clusters of its own.
+ */
+struct image *target_base(struct target *target);
+
+/* Bytes that are best written together: a cluster, or 4096 for raw. A power of two. */
+uint64_t target_unit(const struct target *target);
+
+const char *target_path(const struct target *target);
+
+#endif

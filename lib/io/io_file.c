@@ -1,0 +1,299 @@
+/*
+ * POSIX files behind io.h. The full-transfer loops and the retry after EINTR stand here and
+ * nowhere else.
+ * SPDX-License-Identifier: MIT
+ */
+#include "io/io_file.h"
+
+#include <errno.h>
+#include <fcntl.h>
+#include <inttypes.h>
+#include <linux/falloc.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/stat.h>
+#include <unistd.h>
+
+#include "base/checked.h"
+
+/* The kernel moves at most 0x7ffff000 bytes a call, read(2); stay below it and page-aligned. */
+#define TRANSFER_MAX ((size_t)1 << 30)
+#define ZERO_CHUNK ((size_t)1 << 16)
+
+struct io_file {
+    struct io io;
+    int fd;
+    bool is_block_device;
+};
+
+static struct io_file *to_file(struct io *io)
+{
+    return (struct io_file *)io;
+}
+
+static bool offset_fits(uint64_t file_off, uint64_t len)
+{
+    return range_inside(file_off, len, 0, INT64_MAX);
+}
+
+static int file_read(struct io *io, void *buffer, size_t len, uint64_t file_off,
+                     struct qed_error *error)
+{
+    char *at = buffer;
+
+    if (!offset_fits(file_off, len))
+        return qed_fail(error, QED_ERR_SHORT_READ, "no file reaches offset %" PRIu64, file_off);
+    while (len > 0) {
+        ssize_t n = pread(to_file(io)->fd, at, len < TRANSFER_MAX ? len : TRANSFER_MAX,
+                          (off_t)file_off);
+
+        if (n < 0 && errno == EINTR)
+            continue;
+        if (n < 0) {
+            qed_fail_errno(error, QED_ERR_IO, errno, "cannot read %zu bytes at offset %" PRIu64,
+                           len, file_off);
+            break;
+        }
+        if (n == 0) {
+            qed_fail(error, QED_ERR_SHORT_READ, "the file ends before offset %" PRIu64,
+                     file_off + len);
+            if (error)
+                error->file_off = file_off;
+            return QED_ERR_SHORT_READ;
+        }
+        at += n;
+        file_off += (uint64_t)n;
+        len -= (size_t)n;
+    }
+    if (len > 0 && error)
+        error->file_off = file_off;
+    return len > 0 ? QED_ERR_IO : QED_OK;
+}
+
+static int file_write(struct io *io, const void *buffer, size_t len, uint64_t file_off,
+                      struct qed_error *error)
+{
+    const char *at = buffer;
+
+    if (!offset_fits(file_off, len))
+        return qed_fail(error, QED_ERR_INVALID, "no file reaches offset %" PRIu64, file_off);
+    while (len > 0) {
+        ssize_t n = pwrite(to_file(io)->fd, at, len < TRANSFER_MAX ? len : TRANSFER_MAX,
+                           (off_t)file_off);
+
+        if (n < 0 && errno == EINTR)
+            continue;
+        if (n <= 0) {
+            int code = n == 0 || errno == ENOSPC || errno == EDQUOT ? QED_ERR_NO_SPACE : QED_ERR_IO;
+
+            qed_fail_errno(error, code, n == 0 ? ENOSPC : errno,
+                           "cannot write %zu bytes at offset %" PRIu64, len, file_off);
+            if (error)
+                error->file_off = file_off;
+            return code;
+        }
+        at += n;
+        file_off += (uint64_t)n;
+        len -= (size_t)n;
+    }
+    return QED_OK;
+}
+
+static int write_zeroes(struct io *io, uint64_t file_off, uint64_t len, struct qed_error *error)
+{
+    static const char zeroes[ZERO_CHUNK];
+
+    while (len > 0) {
+        size_t step = (size_t)min_u64(len, sizeof(zeroes));
+        int ret = file_write(io, zeroes, step, file_off, error);
+
+        if (ret < 0)
+            return ret;
+        file_off += step;
+        len -= step;
+    }
+    return QED_OK;
+}
+
+static int file_zero(struct io *io, uint64_t file_off, uint64_t len, struct qed_error *error)
+{
+    static const int modes[] = {FALLOC_FL_PUNCH_HOLE | FALLOC_FL_KEEP_SIZE,
+                                FALLOC_FL_ZERO_RANGE | FALLOC_FL_KEEP_SIZE};
+
+    if (!offset_fits(file_off, len))
+        return qed_fail(error, QED_ERR_INVALID, "no file reaches offset %" PRIu64, file_off);
+    for (size_t i = 0; len > 0 && i < sizeof(modes) / sizeof(modes[0]); i++) {
+        int ret;
+
+        do {
+            ret = fallocate(to_file(io)->fd, modes[i], (off_t)file_off, (off_t)len);
+        } while (ret < 0 && errno == EINTR);
+        if (ret == 0)
+            return QED_OK;
+    }
+    return write_zeroes(io, file_off, len, error);
+}
+
+static int file_flush(struct io *io, struct qed_error *error)
+{
+    int ret;
+
+    do {
+        ret = fdatasync(to_file(io)->fd);
+    } while (ret < 0 && errno == EINTR);
+    if (ret < 0)
+        return qed_fail_errno(error, QED_ERR_IO, errno, "cannot flush to stable storage");
+    return QED_OK;
+}
+
+static int file_get_length(struct io *io, uint64_t *length, struct qed_error *error)
+{
+    struct io_file *file = to_file(io);
+    struct stat st;
+    off_t end;
+
+    if (file->is_block_device) {
+        end = lseek(file->fd, 0, SEEK_END);
+    } else {
+        end = fstat(file->fd, &st) < 0 ? -1 : st.st_size;
+    }
+    if (end < 0)
+        return qed_fail_errno(error, QED_ERR_IO, errno, "cannot get the length");
+    *length = (uint64_t)end;
+    return QED_OK;
+}
+
+static int file_set_length(struct io *io, uint64_t length, struct qed_error *error)
+{
+    int ret;
+
+    if (length > INT64_MAX)
+        return qed_fail(error, QED_ERR_INVALID, "no file is %" PRIu64 " bytes long", length);
+    do {
+        ret = ftruncate(to_file(io)->fd, (off_t)length);
+    } while (ret < 0 && errno == EINTR);
+    if (ret < 0)
+        return qed_fail_errno(error, QED_ERR_IO, errno, "cannot set the length to %" PRIu64,
+                              length);
+    return QED_OK;
+}
+
+static int file_next_run(struct io *io, uint64_t file_off, struct io_run *run,
+                         struct qed_error *error)
+{
+    int fd = to_file(io)->fd;
+    uint64_t length;
+    off_t data, hole;
+    int ret = file_get_length(io, &length, error);
+
+    if (ret < 0)
+        return ret;
+    *run = (struct io_run){.file_off = file_off, .is_data = true};
+    if (file_off >= length)
+        return QED_OK;
+    run->length = length - file_off;
+    data = lseek(fd, (off_t)file_off, SEEK_DATA);
+    if (data < 0) {
+        /* ENXIO: a hole up to the end. Anything else: the file system cannot tell. */
+        run->is_data = errno != ENXIO;
+        return QED_OK;
+    }
+    if ((uint64_t)data > file_off) {
+        run->is_data = false;
+        run->length = min_u64(run->length, (uint64_t)data - file_off);
+        return QED_OK;
+    }
+    hole = lseek(fd, (off_t)file_off, SEEK_HOLE);
+    if (hole > data)
+        run->length = min_u64(run->length, (uint64_t)hole - file_off);
+    return QED_OK;
+}
+
+static void file_close(struct io *io)
+{
+    close(to_file(io)->fd);
+    free(io);
+}
+
+static const struct io_ops file_ops = {
+    .read = file_read,
+    .write = file_write,
+    .zero = file_zero,
+    .flush = file_flush,
+    .get_length = file_get_length,
+    .set_length = file_set_length,
+    .next_run = file_next_run,
+    .close = file_close,
+};
+
+static void info_from_stat(struct io_file_info *info, const struct stat *st)
+{
+    info->identity.device = (uint64_t)st->st_dev;
+    info->identity.inode = (uint64_t)st->st_ino;
+    info->is_block_device = S_ISBLK(st->st_mode);
+    info->allocated_bytes = (uint64_t)st->st_blocks * 512; /* stat(2): always units of 512 */
+}
+
+int io_file_adopt(struct io **io, int fd, bool is_block_device, struct qed_error *error)
+{
+    struct io_file *file = malloc(sizeof(*file));
+
+    if (!file) {
+        close(fd);
+        return qed_fail(error, QED_ERR_NO_MEMORY, "out of memory");
+    }
+    *file = (struct io_file){
+        .io = {.ops = &file_ops}, .fd = fd, .is_block_device = is_block_device};
+    *io = &file->io;
+    return QED_OK;
+}
+
+int io_file_open(struct io **io, const char *path, bool writable, struct io_file_info *info,
+                 struct qed_error *error)
+{
+    /* O_NONBLOCK: a FIFO or a device must not make the open wait; it does nothing to files. */
+    int fd = open(path, (writable ? O_RDWR : O_RDONLY) | O_CLOEXEC | O_NOCTTY | O_NONBLOCK);
+    struct stat st;
+
+    if (fd < 0)
+        return qed_fail_errno(error, QED_ERR_OPEN, errno, "Could not open '%s'", path);
+    if (fstat(fd, &st) < 0) {
+        qed_fail_errno(error, QED_ERR_OPEN, errno, "Could not open '%s'", path);
+        close(fd);
+        return QED_ERR_OPEN;
+    }
+    if (!S_ISREG(st.st_mode) && !S_ISBLK(st.st_mode)) {
+        close(fd);
+        return qed_fail(error, QED_ERR_NOT_FILE, "'%s' is not a regular file or a block device",
+                        path);
+    }
+    if (info)
+        info_from_stat(info, &st);
+    return io_file_adopt(io, fd, S_ISBLK(st.st_mode), error);
+}
+
+int io_file_query(const char *path, bool *exists, struct io_file_info *info,
+                  struct qed_error *error)
+{
+    struct stat st;
+
+    *exists = false;
+    if (stat(path, &st) < 0) {
+        if (errno == ENOENT)
+            return QED_OK;
+        return qed_fail_errno(error, QED_ERR_OPEN, errno, "Could not open '%s'", path);
+    }
+    if (!S_ISREG(st.st_mode) && !S_ISBLK(st.st_mode))
+        return qed_fail(error, QED_ERR_NOT_FILE, "'%s' is not a regular file or a block device",
+                        path);
+    *exists = true;
+    info_from_stat(info, &st);
+    return QED_OK;
+}
+
+char *io_file_folder(const char *path)
+{
+    const char *slash = strrchr(path, '/');
+
+    return strndup(path, slash ? (size_t)(slash - path) + 1 : 0);
+}

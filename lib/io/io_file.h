@@ -1,0 +1,50 @@
+/*
+ * Files and block devices of the host as struct io.
+ * SPDX-License-Identifier: MIT
+ */
+#ifndef IO_IO_FILE_H
+#define IO_IO_FILE_H
+
+#include <stdbool.h>
+#include <stdint.h>
+
+#include "io/io.h"
+
+/* What tells two files apart, whatever their names. */
+struct io_identity {
+    uint64_t device;
+    uint64_t inode;
+};
+
+struct io_file_info {
+    struct io_identity identity;
+    bool is_block_device;
+    uint64_t allocated_bytes; /* what the file takes on its file system */
+};
+
+static inline bool io_identity_equal(const struct io_identity *a, const struct io_identity *b)
+{
+    return a->device == b->device && a->inode == b->inode;
+}
+
+/*
+ * Open path, a regular file or a block device; anything else is refused with QED_ERR_NOT_FILE and
+ * is never waited for. *info (may be NULL) gets what fstat(2) knows. The caller owns *io.
+ */
+int io_file_open(struct io **io, const char *path, bool writable, struct io_file_info *info,
+                 struct qed_error *error);
+
+/*
+ * What path is now, without opening it; *exists is false, and the rest untouched, when there is
+ * no such file. Follows links.
+ */
+int io_file_query(const char *path, bool *exists, struct io_file_info *info,
+                  struct qed_error *error);
+
+/* Make an io of a descriptor, which it then owns; -1 in *io is never stored. For io_replace. */
+int io_file_adopt(struct io **io, int fd, bool is_block_device, struct qed_error *error);
+
+/* The path of the folder that holds path, with its trailing slash, or "" ; the caller frees it. */
+char *io_file_folder(const char *path);
+
+#endif

@@ -1,0 +1,27 @@
+/*
+ * A new file that takes the place of an old one only when it is whole: written beside it under a
+ * temporary name, flushed, then renamed (rename(2) is atomic).
+ * SPDX-License-Identifier: MIT
+ */
+#ifndef IO_IO_REPLACE_H
+#define IO_IO_REPLACE_H
+
+#include "io/io.h"
+
+struct io_replace;
+
+/*
+ * Begin a new, empty file that is to stand at path. Where path is a link, it is to stand where the
+ * link points. It gets the mode of the file it replaces, else the usual 0666 less the umask. *io,
+ * owned by the replacement, writes to it. A path that exists and is no regular file is refused.
+ */
+int io_replace_begin(struct io_replace **replace, const char *path, struct io **io,
+                     struct qed_error *error);
+
+/* Flush, rename, and flush the folder. The replacement is used up only when this succeeds. */
+int io_replace_publish(struct io_replace *replace, struct qed_error *error);
+
+/* Close and release; removes the temporary file unless it was published. NULL-safe. */
+void io_replace_end(struct io_replace *replace);
+
+#endif

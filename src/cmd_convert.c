@@ -1,0 +1,166 @@
+/*
+ * qedtool convert: between QED and raw, flattening chains.
+ * SPDX-License-Identifier: MIT
+ */
+#include <string.h>
+
+#include "cmd.h"
+#include "core/convert.h"
+#include "newimage.h"
+#include "opts.h"
+#include "progress.h"
+#include "report.h"
+
+struct convert_args {
+    const char *source, *target;
+    struct newimage image;
+    struct convert_options options;
+    bool quiet, show_progress;
+    struct progress progress;
+};
+
+static const struct argp_option options[] = {
+    {"progress", 'p', NULL, 0, "Show progress", 0},
+    {"quiet", 'q', NULL, 0, "Print nothing but errors", 0},
+    {"existing", 'n', NULL, 0, "Write into a target that is there, and is large enough", 0},
+    {"format", 'f', "FMT", 0, "Format of the source: qed or raw; else it is probed", 0},
+    {"target-format", 'O', "FMT", 0, "Format of the target: raw (default) or qed", 0},
+    {"target-backing", 'B', "FILE", 0,
+     "Backing file of the target; only what differs from it is written", 0},
+    {"backing-format", 'F', "FMT", 0, "Format of the target's backing file: qed or raw", 0},
+    {"options", 'o', "LIST", 0, "Comma-separated NAME=VALUE options; -o help lists them", 0},
+    {NULL, 'c', NULL, OPTION_HIDDEN, NULL, 0}, /* refused in qemu-img's words */
+    {"sparse", 'S', "SIZE", 0,
+     "Leave out blocks of SIZE bytes that are all zero (default 4k); 0 stores everything", 0},
+    {"backing", OPTS_KEY_BACKING, "POLICY", 0,
+     "Backing files that may be opened: follow (default), same-directory or none", 0},
+    {0},
+};
+
+static error_t parse(int key, char *arg, struct argp_state *state)
+{
+    struct convert_args *args = state->input;
+
+    switch (key) {
+    case 'p':
+        args->show_progress = true;
+        return 0;
+    case 'q':
+        args->quiet = true;
+        return 0;
+    case 'n':
+        args->options.existing = true;
+        return 0;
+    case 'f':
+        args->options.source_format = arg;
+        return 0;
+    case 'O':
+        args->image.options.format = arg;
+        return 0;
+    case 'B':
+        args->image.backing_name = arg;
+        return 0;
+    case 'F':
+        args->image.backing_format = arg;
+        return 0;
+    case 'o':
+        return newimage_add_list(&args->image, arg);
+    case 'S':
+        return opts_size_value("-S", arg, &args->options.sparse_bytes);
+    case OPTS_KEY_BACKING:
+        return opts_backing_value(arg, &args->options.backing);
+    case 'c':
+        return report("Compression not supported for this file format"), OPTS_REPORTED;
+    case ARGP_KEY_ARG:
+        if (!args->source)
+            args->source = arg;
+        else if (!args->target)
+            args->target = arg;
+        else
+            return report_usage("Unexpected argument: %s", arg), OPTS_REPORTED;
+        return 0;
+    default:
+        return ARGP_ERR_UNKNOWN;
+    }
+}
+
+static const struct argp argp = {
+    .options = options,
+    .parser = parse,
+    .args_doc = "SOURCE TARGET",
+    .doc = "Copy an image into another format, with everything that shows through from its backing "
+           "files. The target appears under its name only when it is complete.",
+};
+
+static bool on_progress(void *context, uint64_t done, uint64_t total)
+{
+    struct convert_args *args = context;
+
+    progress_update(&args->progress, done, total);
+    return progress_caught_signal() != 0;
+}
+
+static bool known_format(const char *format)
+{
+    return strcmp(format, "qed") == 0 || strcmp(format, "raw") == 0;
+}
+
+static int settle_options(struct convert_args *args)
+{
+    struct create_options *create = &args->image.options;
+
+    if (!known_format(create->format))
+        return report("Unknown file format '%s'", create->format);
+    if (newimage_parse(&args->image, NULL) != 0)
+        return CMD_FAILED;
+    if (args->image.want_help)
+        return CMD_OK;
+    if (!args->target)
+        return report("Must specify image file name");
+    if (args->options.existing && create->backing_name)
+        return report("-B and -o backing_file cannot be used with -n: the target is there already");
+    if (args->options.existing && args->image.list_count)
+        report_warning("-o has no effect when skipping image creation");
+    if (create->backing_name && !create->backing_format)
+        return report("Use of backing file requires explicit backing format");
+    return CMD_OK;
+}
+
+static int convert(void *context)
+{
+    struct convert_args *args = context;
+    struct qed_error error = QED_ERROR_INIT;
+    int ret;
+
+    if (settle_options(args) != CMD_OK)
+        return CMD_FAILED;
+    if (args->image.want_help) {
+        newimage_print_help(args->image.options.format);
+        return CMD_OK;
+    }
+    args->options.target = args->image.options;
+    args->options.progress = on_progress;
+    args->options.progress_context = args;
+    progress_catch_signals();
+    progress_start(&args->progress, args->show_progress && !args->quiet);
+    ret = convert_image(args->source, args->target, &args->options, &error);
+    progress_end(&args->progress, ret == QED_OK);
+    if (ret < 0)
+        report_error(&error);
+    if (ret == QED_ERR_STOPPED)
+        progress_reraise();
+    return ret < 0 ? CMD_FAILED : CMD_OK;
+}
+
+int cmd_convert(int argc, char **argv)
+{
+    struct convert_args args = {.options = {.sparse_bytes = CONVERT_SPARSE_DEFAULT,
+                                            .backing = IMAGE_BACKING_FOLLOW}};
+    int status;
+
+    newimage_init(&args.image);
+    args.image.options.format = "raw";
+    status = opts_run(&argp, argc, argv, &args, convert);
+    newimage_release(&args.image);
+    return status;
+}

@@ -1,0 +1,180 @@
+/*
+ * One row for each name that -o knows.
+ * SPDX-License-Identifier: MIT
+ */
+#include "newimage.h"
+
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "base/units.h"
+#include "opts.h"
+#include "report.h"
+
+enum list_option { LIST_BACKING_FILE, LIST_BACKING_FMT, LIST_CLUSTER_SIZE, LIST_SIZE, LIST_TABLE_SIZE };
+
+static const struct {
+    const char *name, *type, *help;
+    bool for_raw;
+} list_options[] = {
+    [LIST_BACKING_FILE] = {"backing_file", "<str>", "File name of a base image", false},
+    [LIST_BACKING_FMT] = {"backing_fmt", "<str>", "Image format of the base image", false},
+    [LIST_CLUSTER_SIZE] = {"cluster_size", "<size>", "Cluster size (in bytes)", false},
+    [LIST_SIZE] = {"size", "<size>", "Virtual disk size", true},
+    [LIST_TABLE_SIZE] = {"table_size", "<size>", "L1/L2 table size (in clusters)", false},
+};
+
+#define LIST_OPTION_COUNT (sizeof(list_options) / sizeof(list_options[0]))
+
+void newimage_init(struct newimage *image)
+{
+    *image = (struct newimage){0};
+    create_options_init(&image->options);
+}
+
+void newimage_release(struct newimage *image)
+{
+    for (size_t i = 0; i < image->list_count; i++)
+        free(image->lists[i]);
+    free(image->lists);
+    image->lists = NULL;
+    image->list_count = 0;
+}
+
+int newimage_add_list(struct newimage *image, const char *list)
+{
+    char **lists = realloc(image->lists, (image->list_count + 1) * sizeof(*lists));
+    char *copy = strdup(list);
+
+    if (lists)
+        image->lists = lists;
+    if (!lists || !copy) {
+        free(copy);
+        report("out of memory");
+        return OPTS_REPORTED;
+    }
+    image->lists[image->list_count++] = copy;
+    return 0;
+}
+
+/* Cut the next element off *rest and undo its doubled commas; NULL at the end. */
+static char *next_element(char **rest)
+{
+    char *element = *rest;
+    char *from = element, *to = element;
+
+    if (!element || !*element)
+        return NULL;
+    while (*from && (*from != ',' || from[1] == ',')) {
+        if (*from == ',')
+            from++;
+        *to++ = *from++;
+    }
+    *rest = *from ? from + 1 : from;
+    *to = '\0';
+    return element;
+}
+
+static bool is_raw(const struct newimage *image)
+{
+    return strcmp(image->options.format, "raw") == 0;
+}
+
+static int bad_element(const char *subject, const char *sentence, const char *what)
+{
+    if (subject)
+        report("%s: %s '%s'", subject, sentence, what);
+    else
+        report("%s '%s'", sentence, what);
+    return OPTS_REPORTED;
+}
+
+static int set_option(struct newimage *image, enum list_option option, const char *value,
+                      const char *subject)
+{
+    struct create_options *options = &image->options;
+    uint64_t bytes = 0;
+
+    if (option != LIST_BACKING_FILE && option != LIST_BACKING_FMT &&
+        !units_parse_size(value, &bytes))
+        return bad_element(subject, "Invalid size in option", list_options[option].name);
+    switch (option) {
+    case LIST_BACKING_FILE:
+        options->backing_name = value;
+        break;
+    case LIST_BACKING_FMT:
+        options->backing_format = value;
+        break;
+    case LIST_CLUSTER_SIZE:
+        options->cluster_size = bytes;
+        break;
+    case LIST_TABLE_SIZE:
+        options->table_size = bytes;
+        options->has_table_size = true;
+        break;
+    case LIST_SIZE:
+        options->size = bytes;
+        options->has_size = true;
+        break;
+    }
+    return 0;
+}
+
+static int parse_element(struct newimage *image, char *element, const char *subject)
+{
+    char *equals = strchr(element, '=');
+
+    if (strcmp(element, "help") == 0 || strcmp(element, "?") == 0) {
+        image->want_help = true;
+        return 0;
+    }
+    if (equals)
+        *equals = '\0';
+    for (size_t i = 0; i < LIST_OPTION_COUNT; i++) {
+        if (strcmp(element, list_options[i].name) != 0 ||
+            (is_raw(image) && !list_options[i].for_raw))
+            continue;
+        if (!equals)
+            return bad_element(subject, "No value given for option", element);
+        return set_option(image, (enum list_option)i, equals + 1, subject);
+    }
+    return bad_element(subject, "Invalid parameter", element);
+}
+
+int newimage_parse(struct newimage *image, const char *subject)
+{
+    for (size_t i = 0; i < image->list_count; i++) {
+        char *rest = image->lists[i];
+        char *element;
+
+        while ((element = next_element(&rest)) != NULL) {
+            int ret = parse_element(image, element, subject);
+
+            if (ret != 0)
+                return ret;
+        }
+    }
+    if (image->backing_name)
+        image->options.backing_name = image->backing_name;
+    if (image->backing_format)
+        image->options.backing_format = image->backing_format;
+    if (image->options.backing_name && image->options.backing_name[0] == '\0')
+        image->options.backing_name = NULL;
+    return 0;
+}
+
+void newimage_print_help(const char *format)
+{
+    bool raw = strcmp(format, "raw") == 0;
+
+    printf("Supported %s options:\n", format);
+    for (size_t i = 0; i < LIST_OPTION_COUNT; i++) {
+        char name[64];
+
+        if (raw && !list_options[i].for_raw)
+            continue;
+        snprintf(name, sizeof(name), "%s=%s", list_options[i].name, list_options[i].type);
+        printf("  %-22s - %s\n", name, list_options[i].help);
+    }
+}

@@ -1,0 +1,47 @@
+/*
+ * Command lines: what all commands share. Built on argp, with qemu-img's messages.
+ * SPDX-License-Identifier: MIT
+ */
+#ifndef SRC_OPTS_H
+#define SRC_OPTS_H
+
+#include <argp.h>
+#include <errno.h>
+#include <stdbool.h>
+#include <stdint.h>
+
+#include "core/image.h"
+
+/* Keys of options that have no short form; shared, so that no two collide. */
+enum opts_key {
+    OPTS_KEY_OUTPUT = 0x100,
+    OPTS_KEY_BACKING_CHAIN,
+    OPTS_KEY_BACKING,
+    OPTS_KEY_REPAIR,
+    OPTS_KEY_LIMIT,
+};
+
+/* What a parser returns when it has reported a mistake itself. */
+#define OPTS_REPORTED ECANCELED
+
+/*
+ * Parse argv with a command's argp, whose parser gets args as state->input, and call run with args.
+ * Options may follow operands; argv[0] is the command's name; --help is answered here. Returns
+ * what run returned, CMD_OK after --help, CMD_FAILED, reported, after a mistake.
+ */
+int opts_run(const struct argp *argp, int argc, char **argv, void *args, int (*run)(void *args));
+
+enum opts_output { OPTS_OUTPUT_HUMAN, OPTS_OUTPUT_JSON };
+
+/* The values of options that several commands have: 0, or OPTS_REPORTED. */
+int opts_output_value(const char *text, enum opts_output *output);
+int opts_backing_value(const char *text, enum image_backing *backing);
+
+/* The size of an image (reported with qemu-img's two lines), or of something else. */
+int opts_image_size_value(const char *text, uint64_t *bytes);
+int opts_size_value(const char *option, const char *text, uint64_t *bytes);
+
+/* ARGP_KEY_ARG and ARGP_KEY_END of a command that takes one image: 0, or OPTS_REPORTED. */
+int opts_one_image(int key, const char *arg, const char **path);
+
+#endif

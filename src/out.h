@@ -1,0 +1,34 @@
+/*
+ * stdout: gathered while a command runs, written when it has succeeded, so that a script never
+ * sees half an answer.
+ * SPDX-License-Identifier: MIT
+ */
+#ifndef SRC_OUT_H
+#define SRC_OUT_H
+
+#include <json.h>
+#include <stdbool.h>
+
+/* Room for an escaped path (base/text.h). */
+#define OUT_NAME_MAX (4 * 4096 + 1)
+
+struct out;
+
+/* A new, empty answer; quiet ones are dropped. NULL, reported, when out of memory. */
+struct out *out_new(bool quiet);
+
+void out_printf(struct out *out, const char *format, ...) __attribute__((format(printf, 2, 3)));
+
+/* A value in QEMU's layout (four blanks of indent, keys in order of insertion) and a newline. */
+void out_json(struct out *out, struct json_object *value);
+
+/*
+ * Write what was gathered to stdout, flush it, and release out. Returns CMD_OK, or CMD_FAILED,
+ * reported, when not all could be gathered or written.
+ */
+int out_commit(struct out *out);
+
+/* Release without writing; NULL-safe. */
+void out_discard(struct out *out);
+
+#endif
