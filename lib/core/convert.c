@@ -213,7 +213,7 @@ static int copy_all(struct convert *convert)
     uint64_t at = 0;
 
     while (at < size) {
-        uint64_t done;
+        uint64_t done = 0;
         int ret = copy_step(convert, at, &done);
 
         if (ret < 0)
