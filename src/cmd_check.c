@@ -5,10 +5,12 @@
 #include <inttypes.h>
 #include <string.h>
 
+#include "base/checked.h"
 #include "cmd.h"
 #include "core/check.h"
 #include "opts.h"
 #include "out.h"
+#include "progress.h"
 #include "report.h"
 
 #define LIMIT_DEFAULT 100
@@ -16,8 +18,9 @@
 struct check_args {
     const char *path;
     enum opts_output output;
-    bool quiet;
+    bool quiet, show_progress;
     struct check_options options;
+    struct progress progress;
 };
 
 static const struct argp_option options[] = {
@@ -29,6 +32,8 @@ static const struct argp_option options[] = {
      "Clear table entries that point nowhere, then check again", 0},
     {"limit", OPTS_KEY_LIMIT, "N", 0, "How many findings to list (default 100); all are counted",
      0},
+    {"memory", OPTS_KEY_MEMORY, "SIZE", 0, "Memory for read buffers (default 64M, at least 1M)", 0},
+    {"progress", 'p', NULL, 0, "Show progress, also where stderr is no terminal", 0},
     {0},
 };
 
@@ -49,7 +54,7 @@ static int parse_repair(struct check_args *args, const char *value)
 static error_t parse(int key, char *arg, struct argp_state *state)
 {
     struct check_args *args = state->input;
-    uint64_t limit;
+    uint64_t bytes;
 
     switch (key) {
     case 'q':
@@ -64,9 +69,14 @@ static error_t parse(int key, char *arg, struct argp_state *state)
     case OPTS_KEY_REPAIR:
         return parse_repair(args, arg);
     case OPTS_KEY_LIMIT:
-        if (opts_size_value("--limit", arg, &limit) != 0)
+        return opts_count_value("--limit", arg, &args->options.problem_limit);
+    case OPTS_KEY_MEMORY:
+        if (opts_size_value("--memory", arg, &bytes) != 0)
             return OPTS_REPORTED;
-        args->options.problem_limit = (size_t)limit;
+        args->options.scan.memory = (size_t)min_u64(bytes, SIZE_MAX);
+        return 0;
+    case 'p':
+        args->show_progress = true;
         return 0;
     case ARGP_KEY_ARG:
     case ARGP_KEY_END:
@@ -85,33 +95,50 @@ static const struct argp argp = {
            "be completed, 2 corrupt, 3 only leaked clusters, 63 the format has no check.",
 };
 
+/* "text 0xOFFSET+0xLENGTH", or nothing for an empty range. */
+static void print_range(char *text, size_t size, const char *what, uint64_t offset, uint64_t length)
+{
+    text[0] = '\0';
+    if (length)
+        snprintf(text, size, ", %s 0x%" PRIx64 "+0x%" PRIx64, what, offset, length);
+}
+
+static void print_other(char *text, size_t size, const struct problem *problem)
+{
+    text[0] = '\0';
+    if (problem->other == OWNER_L1_TABLE)
+        snprintf(text, size, ", also: the L1 table");
+    else if (problem->other == OWNER_L2_TABLE)
+        snprintf(text, size, ", also: the table of L1[%" PRIu64 "]", problem->other_l1_index);
+    else if (problem->other == OWNER_DATA)
+        snprintf(text, size, ", also: L1[%" PRIu64 "] L2[%" PRIu64 "]", problem->other_l1_index,
+                 problem->other_l2_index);
+}
+
 /* One finding a line, on stderr: qemu-img prints none, and scripts read stdout. */
 static void print_problem(const struct problem *problem)
 {
     const struct problem_kind *kind = problem_kind(problem->id);
-    char place[64] = "", guest[80] = "", file[80] = "";
+    char place[64] = "", guest[80], file[80], other[80];
 
     if (problem->has_l2_index)
         snprintf(place, sizeof(place), " L1[%" PRIu64 "] L2[%" PRIu64 "]", problem->l1_index,
                  problem->l2_index);
     else if (problem->has_l1_index)
         snprintf(place, sizeof(place), " L1[%" PRIu64 "]", problem->l1_index);
-    if (problem->virt_len)
-        snprintf(guest, sizeof(guest), ", guest 0x%" PRIx64 "+0x%" PRIx64, problem->virt_off,
-                 problem->virt_len);
-    if (problem->file_len)
-        snprintf(file, sizeof(file), ", file 0x%" PRIx64 "+0x%" PRIx64, problem->file_off,
-                 problem->file_len);
-    report_warning("%s%s: %s%s%s", kind->name, place, kind->sentence, guest, file);
+    print_range(guest, sizeof(guest), "guest", problem->virt_off, problem->virt_len);
+    print_range(file, sizeof(file), "file", problem->file_off, problem->file_len);
+    print_other(other, sizeof(other), problem);
+    report_warning("%s%s: %s%s%s%s", kind->name, place, kind->sentence, guest, file, other);
 }
 
-static void print_problems(const struct check_report *report)
+static void print_problems(const struct problem_list *list)
 {
-    for (size_t i = 0; i < report->problem_count; i++)
-        print_problem(&report->problems[i]);
-    if (report->problems_found > report->problem_count)
+    for (size_t i = 0; i < list->count; i++)
+        print_problem(&list->problems[i]);
+    if (list->found > list->count)
         report_warning("%" PRIu64 " more findings are not listed; see --limit",
-                       report->problems_found - report->problem_count);
+                       list->found - list->count);
 }
 
 static double percent(uint64_t part, uint64_t whole)
@@ -119,16 +146,16 @@ static double percent(uint64_t part, uint64_t whole)
     return whole ? (double)part * 100.0 / (double)whole : 0.0;
 }
 
-static void print_human(struct out *out, const struct check_report *report)
+static void print_human(struct out *out, const struct check_report *found)
 {
-    const struct qed_check_totals *totals = &report->totals;
+    const struct qed_check_totals *totals = &found->totals;
 
-    if (report->corruptions_fixed)
+    if (found->corruptions_fixed)
         out_printf(out,
                    "The following inconsistencies were found and repaired:\n\n"
                    "    0 leaked clusters\n    %" PRIu64 " corruptions\n\n"
                    "Double checking the fixed image now...\n",
-                   report->corruptions_fixed);
+                   found->corruptions_fixed);
     if (totals->corruptions == 0 && totals->leaks == 0)
         out_printf(out, "No errors were found on the image.\n");
     if (totals->corruptions)
@@ -138,9 +165,11 @@ static void print_human(struct out *out, const struct check_report *report)
                    totals->corruptions);
     if (totals->leaks)
         out_printf(out,
-                   "\n%" PRIu64 " leaked clusters were found on the image.\n"
-                   "This means waste of disk space, but no harm to data.\n",
-                   totals->leaks);
+                   "\n%" PRIu64 " leaked clusters were found on the image.\n%s\n",
+                   totals->leaks,
+                   totals->orphans ? "Some of them look like L2 tables and may hold the only map of "
+                                     "guest data."
+                                   : "This means waste of disk space, but no harm to data.");
     if (totals->total_clusters && totals->allocated_clusters)
         out_printf(out,
                    "%" PRIu64 "/%" PRIu64 " = %0.2f%% allocated, %0.2f%% fragmented, "
@@ -170,6 +199,30 @@ static struct json_object *range_json(uint64_t offset, uint64_t length)
     return range;
 }
 
+static const char *severity_name(const struct problem_kind *kind)
+{
+    static const char *const names[] = {[SEVERITY_NOTE] = "note",
+                                        [SEVERITY_LEAK] = "leak",
+                                        [SEVERITY_CORRUPTION] = "corruption",
+                                        [SEVERITY_FATAL] = "fatal"};
+
+    return names[kind->severity];
+}
+
+static struct json_object *other_json(const struct problem *problem)
+{
+    struct json_object *other = json_object_new_object();
+    static const char *const owners[] = {
+        [OWNER_L1_TABLE] = "l1-table", [OWNER_L2_TABLE] = "l2-table", [OWNER_DATA] = "data"};
+
+    json_object_object_add(other, "kind", json_object_new_string(owners[problem->other]));
+    if (problem->other != OWNER_L1_TABLE)
+        add_number(other, "l1-index", problem->other_l1_index);
+    if (problem->other == OWNER_DATA)
+        add_number(other, "l2-index", problem->other_l2_index);
+    return other;
+}
+
 static struct json_object *problem_json(const struct problem *problem)
 {
     const struct problem_kind *kind = problem_kind(problem->id);
@@ -185,7 +238,12 @@ static struct json_object *problem_json(const struct problem *problem)
         json_object_object_add(object, "guest", range_json(problem->virt_off, problem->virt_len));
     if (problem->file_len)
         json_object_object_add(object, "file", range_json(problem->file_off, problem->file_len));
-    json_object_object_add(object, "repairable", json_object_new_boolean(kind->repairable));
+    if (problem->has_value)
+        add_number(object, "value", problem->value);
+    if (problem->other != OWNER_NONE)
+        json_object_object_add(object, "other-owner", other_json(problem));
+    json_object_object_add(object, "severity", json_object_new_string(severity_name(kind)));
+    json_object_object_add(object, "repairable", json_object_new_boolean(kind->action != NULL));
     if (kind->action)
         json_object_object_add(object, "action", json_object_new_string(kind->action));
     return object;
@@ -193,30 +251,31 @@ static struct json_object *problem_json(const struct problem *problem)
 
 /* The keys in qemu-img's order, then ours. */
 static void print_json(struct out *out, const struct check_args *args,
-                       const struct check_report *report)
+                       const struct check_report *found)
 {
-    const struct qed_check_totals *totals = &report->totals;
+    const struct qed_check_totals *totals = &found->totals;
+    const struct problem_list *list = &found->first.problems;
     struct json_object *object = json_object_new_object();
     struct json_object *problems = json_object_new_array();
 
     add_number(object, "total-clusters", totals->total_clusters);
-    add_nonzero(object, "corruptions-fixed", report->corruptions_fixed);
+    add_nonzero(object, "corruptions-fixed", found->corruptions_fixed);
     add_nonzero(object, "corruptions", totals->corruptions);
     add_number(object, "check-errors", 0);
     add_nonzero(object, "leaks", totals->leaks);
     add_nonzero(object, "allocated-clusters", totals->allocated_clusters);
     json_object_object_add(object, "filename", json_object_new_string(args->path));
-    json_object_object_add(object, "format", json_object_new_string(report->format));
+    json_object_object_add(object, "format", json_object_new_string(found->format));
     add_nonzero(object, "fragmented-clusters", totals->fragmented_clusters);
-    for (size_t i = 0; i < report->problem_count; i++)
-        json_object_array_add(problems, problem_json(&report->problems[i]));
-    add_number(object, "problems-found", report->problems_found);
+    for (size_t i = 0; i < list->count; i++)
+        json_object_array_add(problems, problem_json(&list->problems[i]));
+    add_number(object, "problems-found", list->found);
     json_object_object_add(object, "problems", problems);
     out_json(out, object);
     json_object_put(object);
 }
 
-static int print_report(const struct check_args *args, const struct check_report *report,
+static int print_report(const struct check_args *args, const struct check_report *found,
                         enum check_verdict verdict)
 {
     struct out *out = out_new(args->quiet);
@@ -224,29 +283,56 @@ static int print_report(const struct check_args *args, const struct check_report
     if (!out)
         return CHECK_FAILED;
     if (args->output == OPTS_OUTPUT_JSON) {
-        print_json(out, args, report);
+        print_json(out, args, found);
     } else {
-        print_problems(report);
-        print_human(out, report);
+        print_problems(&found->first.problems);
+        if (found->repair_refused)
+            report_warning("Nothing was repaired: see the finding above");
+        print_human(out, found);
     }
     return out_commit(out) == CMD_OK ? (int)verdict : CHECK_FAILED;
 }
 
+static bool on_progress(void *context, uint64_t done, uint64_t total)
+{
+    struct check_args *args = context;
+
+    progress_update(&args->progress, done, total);
+    return progress_caught_signal() != 0;
+}
+
+/* The counts so far; what was not read is not in them. */
+static int print_stopped(const struct check_report *found)
+{
+    report("interrupted; so far %" PRIu64 " errors and %" PRIu64
+           " allocated clusters were found, leaks are not known",
+           found->totals.corruptions, found->totals.allocated_clusters);
+    return CHECK_FAILED;
+}
+
 static int check(void *context)
 {
-    const struct check_args *args = context;
+    struct check_args *args = context;
     struct qed_error error = QED_ERROR_INIT;
-    struct check_report report_data;
-    enum check_verdict verdict = check_image(args->path, &args->options, &report_data, &error);
-    int status = verdict;
+    struct check_report found;
+    enum check_verdict verdict;
+    int status;
 
-    if (verdict == CHECK_FAILED)
-        report_error(&error);
-    else if (verdict == CHECK_NO_CHECK)
+    args->options.scan.progress = on_progress;
+    args->options.scan.progress_context = args;
+    progress_catch_signals();
+    progress_start(&args->progress, args->show_progress, !args->quiet);
+    status = verdict = check_image(args->path, &args->options, &found, &error);
+    progress_end(&args->progress, verdict != CHECK_FAILED);
+    if (verdict == CHECK_NO_CHECK)
         report("This image format does not support checks");
+    else if (verdict != CHECK_FAILED)
+        status = print_report(args, &found, verdict);
+    else if (error.code == QED_ERR_STOPPED)
+        print_stopped(&found);
     else
-        status = print_report(args, &report_data, verdict);
-    check_release(&report_data);
+        report_error(&error);
+    check_release(&found);
     return status;
 }
 

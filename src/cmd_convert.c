@@ -121,6 +121,8 @@ static int settle_options(struct convert_args *args)
         return report("-B and -o backing_file cannot be used with -n: the target is there already");
     if (args->options.existing && args->image.list_count)
         report_warning("-o has no effect when skipping image creation");
+    if (create->has_size)
+        return report("-o size cannot be used here: the target is as large as the source");
     if (create->backing_name && !create->backing_format)
         return report("Use of backing file requires explicit backing format");
     return CMD_OK;
@@ -142,7 +144,7 @@ static int convert(void *context)
     args->options.progress = on_progress;
     args->options.progress_context = args;
     progress_catch_signals();
-    progress_start(&args->progress, args->show_progress && !args->quiet);
+    progress_start(&args->progress, args->show_progress, !args->quiet);
     ret = convert_image(args->source, args->target, &args->options, &error);
     progress_end(&args->progress, ret == QED_OK);
     if (ret < 0)

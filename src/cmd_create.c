@@ -6,9 +6,11 @@
 #include <stdio.h>
 #include <string.h>
 
+#include "base/text.h"
 #include "cmd.h"
 #include "newimage.h"
 #include "opts.h"
+#include "out.h"
 #include "report.h"
 
 struct create_args {
@@ -74,9 +76,12 @@ static const struct argp argp = {
 /* qemu-img's line, there before the image is made. */
 static void print_formatting(const char *path, const struct create_options *create)
 {
-    printf("Formatting '%s', fmt=%s size=%" PRIu64, path, create->format, create->size);
+    char name[OUT_NAME_MAX];
+
+    printf("Formatting '%s', fmt=%s size=%" PRIu64, text_escape(name, sizeof(name), path),
+           create->format, create->size);
     if (create->backing_name)
-        printf(" backing_file=%s", create->backing_name);
+        printf(" backing_file=%s", text_escape(name, sizeof(name), create->backing_name));
     if (create->backing_format)
         printf(" backing_fmt=%s", create->backing_format);
     if (strcmp(create->format, "qed") == 0)

@@ -7,6 +7,7 @@
 
 #include <errno.h>
 #include <stdio.h>
+#include <stdlib.h>
 #include <string.h>
 
 #include "base/units.h"
@@ -58,6 +59,13 @@ static bool takes_argument(const struct argp *argp, const char *word)
     return false;
 }
 
+/* argp's closing note is not true of options that have only one form. */
+static char *filter_help(int key, const char *text, void *input)
+{
+    (void)input;
+    return key == ARGP_KEY_HELP_DUP_ARGS_NOTE ? NULL : (char *)(uintptr_t)text;
+}
+
 static int print_help(const struct argp *argp, const char *command)
 {
     char name[64];
@@ -80,7 +88,8 @@ int opts_run(const struct argp *argp, int argc, char **argv, void *args, int (*r
     struct root root = {.command_args = args};
     struct argp root_argp = {.options = root_options,
                              .parser = parse_root,
-                             .children = children};
+                             .children = children,
+                             .help_filter = filter_help};
     error_t ret = argp_parse(&root_argp, argc, argv,
                              ARGP_NO_ERRS | ARGP_NO_HELP | ARGP_NO_EXIT, NULL, &root);
 
@@ -143,6 +152,18 @@ int opts_size_value(const char *option, const char *text, uint64_t *bytes)
         return 0;
     report_usage("Invalid value '%s' for option %s: a size such as 64k or 1.5G is expected", text,
                  option);
+    return OPTS_REPORTED;
+}
+
+int opts_count_value(const char *option, const char *text, size_t *count)
+{
+    char *end;
+
+    errno = 0;
+    *count = strtoul(text, &end, 10);
+    if (text[0] >= '0' && text[0] <= '9' && *end == '\0' && errno == 0)
+        return 0;
+    report_usage("Invalid value '%s' for option %s: a number is expected", text, option);
     return OPTS_REPORTED;
 }
 

@@ -19,6 +19,7 @@ enum opts_key {
     OPTS_KEY_BACKING,
     OPTS_KEY_REPAIR,
     OPTS_KEY_LIMIT,
+    OPTS_KEY_MEMORY,
 };
 
 /* What a parser returns when it has reported a mistake itself. */
@@ -40,6 +41,9 @@ int opts_backing_value(const char *text, enum image_backing *backing);
 /* The size of an image (reported with qemu-img's two lines), or of something else. */
 int opts_image_size_value(const char *text, uint64_t *bytes);
 int opts_size_value(const char *option, const char *text, uint64_t *bytes);
+
+/* A plain number. */
+int opts_count_value(const char *option, const char *text, size_t *count);
 
 /* ARGP_KEY_ARG and ARGP_KEY_END of a command that takes one image: 0, or OPTS_REPORTED. */
 int opts_one_image(int key, const char *arg, const char **path);

@@ -1,5 +1,5 @@
 /*
- * Draws progress, and keeps the one flag that signals set.
+ * Draws progress, and keeps the flags that signals set.
  * SPDX-License-Identifier: MIT
  */
 #include "progress.h"
@@ -11,59 +11,82 @@
 #include "base/units.h"
 
 #define REDRAW_SECONDS 0.2
+#define LONG_SECONDS 1.0
+#define WIPE_LINE "\r\033[K"
 
 static volatile sig_atomic_t caught_signal;
+static volatile sig_atomic_t asked_by_signal;
 
 static double seconds_between(const struct timespec *from, const struct timespec *to)
 {
     return (double)(to->tv_sec - from->tv_sec) + (double)(to->tv_nsec - from->tv_nsec) / 1e9;
 }
 
-void progress_start(struct progress *progress, bool shown)
+static void print_percent(double part, const char *end)
 {
-    *progress = (struct progress){.shown = shown, .is_terminal = isatty(STDOUT_FILENO) == 1};
-    clock_gettime(CLOCK_MONOTONIC, &progress->start);
-    progress->last = progress->start;
-    if (shown)
-        progress_update(progress, 0, 0);
+    printf("    (%3.2f/100%%)%s", part * 100, end);
+    fflush(stdout);
 }
 
-static void draw(const struct progress *progress, uint64_t done, uint64_t total, double elapsed)
+void progress_start(struct progress *progress, bool asked, bool allowed)
 {
-    double part = total ? (double)done / (double)total : 0;
+    bool terminal = isatty(STDERR_FILENO) == 1;
+
+    *progress = (struct progress){.on_terminal = terminal && allowed,
+                                  .on_stdout = asked && allowed && !terminal};
+    clock_gettime(CLOCK_MONOTONIC, &progress->start);
+    progress->last = progress->start;
+    if (progress->on_stdout)
+        print_percent(0, "\r");
+}
+
+/* "  12.34 %, 1.5 GiB/s, 0:12 left" */
+static void print_line(const struct progress *progress, double elapsed, const char *begin,
+                       const char *end)
+{
+    double part = progress->total ? (double)progress->done / (double)progress->total : 0;
+    double left = part > 0 ? elapsed / part - elapsed : 0;
     char rate[UNITS_TEXT_MAX];
 
-    if (!progress->is_terminal || elapsed <= 0 || done == 0) {
-        printf("    (%3.2f/100%%)\r", part * 100);
-    } else {
-        double left = elapsed / part - elapsed;
-
-        units_format_size((uint64_t)((double)done / elapsed), rate);
-        printf("    (%3.2f/100%%)  %s/s  %.0f:%02.0f left\033[K\r", part * 100, rate,
-               (double)(long)(left / 60), (double)((long)left % 60));
-    }
-    fflush(stdout);
+    units_format_size((uint64_t)(elapsed > 0 ? (double)progress->done / elapsed : 0), rate);
+    fprintf(stderr, "%s    %.2f %%, %s/s, %ld:%02ld left%s", begin, part * 100, rate,
+            (long)(left / 60), (long)left % 60, end);
+    fflush(stderr);
 }
 
 void progress_update(struct progress *progress, uint64_t done, uint64_t total)
 {
     struct timespec now;
+    double elapsed;
 
-    if (!progress->shown)
-        return;
+    progress->done = done;
+    progress->total = total;
     clock_gettime(CLOCK_MONOTONIC, &now);
-    if (done != 0 && seconds_between(&progress->last, &now) < REDRAW_SECONDS)
+    elapsed = seconds_between(&progress->start, &now);
+    if (asked_by_signal) {
+        asked_by_signal = 0;
+        print_line(progress, elapsed, progress->drawn ? WIPE_LINE : "", "\n");
+        progress->drawn = false;
+    }
+    if (seconds_between(&progress->last, &now) < REDRAW_SECONDS)
         return;
     progress->last = now;
-    draw(progress, done, total, seconds_between(&progress->start, &now));
+    if (progress->on_stdout && total)
+        print_percent((double)done / (double)total, "\r");
+    if (progress->on_terminal && elapsed >= LONG_SECONDS) {
+        print_line(progress, elapsed, "\r", "\033[K");
+        progress->drawn = true;
+    }
 }
 
 void progress_end(struct progress *progress, bool success)
 {
-    if (!progress->shown)
+    if (progress->drawn)
+        fputs(WIPE_LINE, stderr);
+    if (!progress->on_stdout)
         return;
     if (success)
-        printf("    (100.00/100%%)%s\r", progress->is_terminal ? "\033[K" : "");
+        print_percent(1, "\r");
     printf("\n");
     fflush(stdout);
 }
@@ -73,14 +96,23 @@ static void on_signal(int number)
     caught_signal = number;
 }
 
+static void on_question(int number)
+{
+    (void)number;
+    asked_by_signal = 1;
+}
+
 void progress_catch_signals(void)
 {
     static const int numbers[] = {SIGINT, SIGTERM, SIGHUP, SIGPIPE};
     struct sigaction action = {.sa_handler = on_signal, .sa_flags = (int)SA_RESETHAND};
+    struct sigaction question = {.sa_handler = on_question, .sa_flags = SA_RESTART};
 
     sigemptyset(&action.sa_mask);
+    sigemptyset(&question.sa_mask);
     for (size_t i = 0; i < sizeof(numbers) / sizeof(numbers[0]); i++)
         sigaction(numbers[i], &action, NULL);
+    sigaction(SIGUSR1, &question, NULL);
 }
 
 int progress_caught_signal(void)

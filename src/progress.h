@@ -1,6 +1,6 @@
 /*
- * Progress of long work on stdout: qemu-img's percentage, or on a terminal a line with the rate
- * and the time left.
+ * Progress of long work: on a terminal a line with the rate and the time left, on stderr; where -p
+ * asks for it elsewhere, qemu-img's percentage on stdout. And the signals that bear on long work.
  * SPDX-License-Identifier: MIT
  */
 #ifndef SRC_PROGRESS_H
@@ -11,23 +11,31 @@
 #include <time.h>
 
 struct progress {
-    bool shown;
-    bool is_terminal;
+    bool on_terminal; /* draw the line on stderr */
+    bool on_stdout;   /* print percentages */
+    bool drawn;       /* there is a line to end or to wipe */
+    uint64_t done, total; /* as last told */
     struct timespec start, last;
 };
 
-/* Begin; nothing is ever drawn unless shown. */
-void progress_start(struct progress *progress, bool shown);
+/*
+ * Begin. Asked: as with -p. Otherwise a line is drawn where stderr is a terminal, when the work
+ * turns out to be long, unless it is not allowed.
+ */
+void progress_start(struct progress *progress, bool asked, bool allowed);
 
-/* done of total bytes; draws at most a few times a second. */
+/*
+ * done of total bytes; draws at most a few times a second. After SIGUSR1 a line is printed on
+ * stderr, whatever was asked for.
+ */
 void progress_update(struct progress *progress, uint64_t done, uint64_t total);
 
-/* End the line; success draws it at 100 % first. */
+/* End; percentages on stdout go to 100 on success. */
 void progress_end(struct progress *progress, bool success);
 
 /*
- * From now on SIGINT, SIGTERM, SIGHUP and SIGPIPE only set a flag, so that what was begun can be undone; a
- * second one kills as usual.
+ * From now on SIGINT, SIGTERM, SIGHUP and SIGPIPE only set a flag, so that what was begun can be
+ * undone; a second one kills as usual. SIGUSR1 asks for a line of progress.
  */
 void progress_catch_signals(void);
 

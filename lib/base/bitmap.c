@@ -58,13 +58,23 @@ static uint64_t word_mask(unsigned int low, uint64_t count)
     return ones << low;
 }
 
+/* The piece of a bit, made when it is not there; several threads may come here at once. */
 static uint64_t *touch_piece(struct bitmap *bitmap, uint64_t bit)
 {
-    uint64_t **piece = &bitmap->pieces[bit >> PIECE_SHIFT];
+    uint64_t **place = &bitmap->pieces[bit >> PIECE_SHIFT];
+    uint64_t *piece = __atomic_load_n(place, __ATOMIC_ACQUIRE);
+    uint64_t *mine;
 
-    if (!*piece)
-        *piece = calloc(PIECE_WORDS, sizeof(uint64_t));
-    return *piece;
+    if (piece)
+        return piece;
+    mine = calloc(PIECE_WORDS, sizeof(uint64_t));
+    if (!mine)
+        return NULL;
+    if (__atomic_compare_exchange_n(place, &piece, mine, false, __ATOMIC_ACQ_REL,
+                                    __ATOMIC_ACQUIRE))
+        return mine;
+    free(mine);
+    return piece;
 }
 
 int bitmap_set_range(struct bitmap *bitmap, uint64_t first, uint64_t count, uint64_t *already)
@@ -75,13 +85,13 @@ int bitmap_set_range(struct bitmap *bitmap, uint64_t first, uint64_t count, uint
         uint64_t step = min_u64(count, 64 - low);
         uint64_t mask = word_mask(low, step);
         uint64_t *piece = touch_piece(bitmap, first);
-        uint64_t *word;
+        uint64_t before;
 
         if (!piece)
             return QED_ERR_NO_MEMORY;
-        word = &piece[(first & (PIECE_BITS - 1)) / 64];
-        *already += (uint64_t)__builtin_popcountll(*word & mask);
-        *word |= mask;
+        before = __atomic_fetch_or(&piece[(first & (PIECE_BITS - 1)) / 64], mask,
+                                   __ATOMIC_RELAXED);
+        *already += (uint64_t)__builtin_popcountll(before & mask);
         first += step;
         count -= step;
     }

@@ -21,7 +21,8 @@ uint64_t bitmap_bit_count(const struct bitmap *bitmap);
 
 /*
  * Set the bits [first, first + count), which must lie inside the bitmap. *already gets how many of
- * them were set before. Returns 0 or QED_ERR_NO_MEMORY.
+ * them were set before. Returns 0 or QED_ERR_NO_MEMORY. Several threads may set bits at once; each
+ * bit is counted as set before by all of them but one.
  */
 int bitmap_set_range(struct bitmap *bitmap, uint64_t first, uint64_t count, uint64_t *already);
 

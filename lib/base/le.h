@@ -5,6 +5,7 @@
 #ifndef BASE_LE_H
 #define BASE_LE_H
 
+#include <stddef.h>
 #include <stdint.h>
 
 static inline uint32_t le32_load(const void *src)
@@ -37,6 +38,18 @@ static inline void le64_store(void *dst, uint64_t value)
 
     le32_store(b, (uint32_t)value);
     le32_store(b + 4, (uint32_t)(value >> 32));
+}
+
+/* Turn count little-endian numbers in place into the host's byte order. */
+static inline void le64_to_host(uint64_t *numbers, size_t count)
+{
+#if __BYTE_ORDER__ != __ORDER_LITTLE_ENDIAN__
+    for (size_t i = 0; i < count; i++)
+        numbers[i] = __builtin_bswap64(numbers[i]);
+#else
+    (void)numbers;
+    (void)count;
+#endif
 }
 
 #endif

@@ -4,40 +4,8 @@
  */
 #include "core/check.h"
 
-#include <stdlib.h>
-
 #include "core/image.h"
 #include "format/qed_repair.h"
-
-struct collector {
-    struct check_report *report;
-    size_t room, limit;
-};
-
-static void collect(void *context, const struct problem *problem)
-{
-    struct collector *collector = context;
-    struct check_report *report = collector->report;
-
-    report->problems_found++;
-    if (report->problem_count == collector->limit)
-        return;
-    if (report->problem_count == collector->room) {
-        size_t room = collector->room ? collector->room * 2 : 16;
-        struct problem *problems = realloc(report->problems, room * sizeof(*problems));
-
-        if (!problems)
-            return; /* still counted */
-        report->problems = problems;
-        collector->room = room;
-    }
-    report->problems[report->problem_count++] = *problem;
-}
-
-static int by_place(const void *a, const void *b)
-{
-    return problem_compare(a, b);
-}
 
 static enum check_verdict verdict_of(const struct qed_check_totals *totals)
 {
@@ -47,38 +15,33 @@ static enum check_verdict verdict_of(const struct qed_check_totals *totals)
 }
 
 /* Mend what the first pass found, if anything, and leave the totals of a second pass. */
-static int repair(struct qed_image *qed, struct check_report *report, const struct bitmap *shared,
-                  struct qed_error *error)
+static int repair(struct qed_image *qed, const struct check_options *options,
+                  struct check_report *report, struct qed_error *error)
 {
-    int ret = QED_OK;
+    struct qed_check_result second;
+    int ret;
 
-    if (report->totals.corruptions) {
-        ret = qed_repair(qed, shared, &report->corruptions_fixed, error);
-        if (ret == QED_OK && report->corruptions_fixed)
-            ret = qed_check(qed, &report->totals, NULL, NULL, NULL, error);
+    report->repair_refused = !report->first.makes_sense;
+    ret = qed_repair(qed, &report->first, &report->corruptions_fixed, error);
+    if (ret == QED_OK && report->corruptions_fixed) {
+        report->repaired = true;
+        ret = qed_check(qed, &options->scan, 0, &second, error);
+        report->totals = second.totals;
+        qed_check_release(&second);
     }
-    if (ret == QED_OK && qed_needs_check(qed) && report->totals.corruptions == 0) {
+    if (ret == QED_OK && qed_needs_check(qed) && report->totals.corruptions == 0)
         ret = qed_repair_finish(qed, error);
-        report->dirty_cleared = ret == QED_OK;
-    }
     return ret;
 }
 
 static int check_passes(struct qed_image *qed, const struct check_options *options,
                         struct check_report *report, struct qed_error *error)
 {
-    struct collector collector = {.report = report, .limit = options->problem_limit};
-    struct bitmap *shared = qed_check_bitmap(qed);
-    int ret;
+    int ret = qed_check(qed, &options->scan, options->problem_limit, &report->first, error);
 
-    if (!shared)
-        return qed_fail(error, QED_ERR_NO_MEMORY, "out of memory");
-    ret = qed_check(qed, &report->totals, collect, &collector, shared, error);
-    if (report->problem_count)
-        qsort(report->problems, report->problem_count, sizeof(*report->problems), by_place);
+    report->totals = report->first.totals;
     if (ret == QED_OK && options->repair)
-        ret = repair(qed, report, shared, error);
-    bitmap_free(shared);
+        ret = repair(qed, options, report, error);
     return ret;
 }
 
@@ -113,7 +76,5 @@ enum check_verdict check_image(const char *path, const struct check_options *opt
 
 void check_release(struct check_report *report)
 {
-    free(report->problems);
-    report->problems = NULL;
-    report->problem_count = 0;
+    qed_check_release(&report->first);
 }

@@ -8,13 +8,13 @@
 #include <stddef.h>
 
 #include "base/error.h"
-#include "format/problem.h"
 #include "format/qed_check.h"
 
 struct check_options {
     const char *format; /* "qed", "raw", NULL to probe */
     bool repair;
     size_t problem_limit; /* how many findings are kept; all are counted */
+    struct qed_scan_options scan;
 };
 
 /* What scripts learn from the exit status. */
@@ -27,13 +27,12 @@ enum check_verdict {
 };
 
 struct check_report {
-    const char *format; /* static */
-    struct qed_check_totals totals; /* of the last pass */
+    const char *format;             /* static */
+    struct qed_check_result first;  /* as found */
+    struct qed_check_totals totals; /* after the repair, if there was one, else as found */
+    bool repaired;                  /* something was changed, and checked again */
     uint64_t corruptions_fixed;
-    bool dirty_cleared;
-    struct problem *problems; /* of the first pass, in (L1, L2) order */
-    size_t problem_count;     /* kept */
-    uint64_t problems_found;
+    bool repair_refused; /* no repair was tried: the tables make no sense */
 };
 
 /*

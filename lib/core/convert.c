@@ -296,6 +296,7 @@ static int open_target(struct convert *convert, const char *path)
 
     create.size = image_size(convert->source);
     create.has_size = true;
+    create.backing_policy = options->backing;
     ret = target_open(&convert->target, path, &create, options->existing, options->backing,
                       convert->error);
     if (ret < 0 && !options->existing)

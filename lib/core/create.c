@@ -22,29 +22,15 @@ void create_options_init(struct create_options *options)
     };
 }
 
-/* Open the backing file as the new image at path will see it. */
-static int open_backing(struct image **backing, const struct create_options *options,
-                        const char *path, struct qed_error *error)
-{
-    struct image_options open_options = {.format = options->backing_format,
-                                         .backing = IMAGE_BACKING_FOLLOW,
-                                         .plain_errors = true};
-    char *resolved = image_resolve_backing(path, options->backing_name);
-    int ret;
-
-    if (!resolved)
-        return qed_fail(error, QED_ERR_NO_MEMORY, "out of memory");
-    ret = image_open(backing, resolved, &open_options, error);
-    free(resolved);
-    return ret;
-}
-
 /* What the backing file is to be checked for before an image is put on top of it. */
 static int look_at_backing(struct create_options *options, const char *path,
                            struct qed_error *error)
 {
+    struct image_options open_options = {.format = options->backing_format,
+                                         .backing = options->backing_policy,
+                                         .plain_errors = true};
     struct image *backing = NULL;
-    int ret = open_backing(&backing, options, path, error);
+    int ret = image_open_backing(&backing, path, options->backing_name, &open_options, error);
 
     if (ret < 0) {
         qed_fail_hint(error, "Could not open backing image.");
@@ -109,6 +95,10 @@ int create_validate(const struct create_options *options, struct qed_error *erro
                             "Backing file not supported for file format 'raw'");
         return QED_OK;
     }
+    if (options->backing_format && strcmp(options->backing_format, "qed") != 0 &&
+        strcmp(options->backing_format, "raw") != 0)
+        return qed_fail(error, QED_ERR_INVALID, "Parameter 'backing-fmt' does not accept value '%s'",
+                        options->backing_format);
     qed_options(&qed, options);
     return qed_create_validate(&qed, error);
 }

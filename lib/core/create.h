@@ -10,6 +10,7 @@
 #include <stdint.h>
 
 #include "base/error.h"
+#include "core/image.h"
 #include "io/io_replace.h"
 
 /* Strings are the caller's. */
@@ -23,6 +24,7 @@ struct create_options {
     const char *backing_name;   /* as it is to be stored, QED; NULL for none */
     const char *backing_format; /* "qed" or "raw"; NULL when not given */
     bool unsafe_backing;        /* do not open the backing file */
+    enum image_backing backing_policy; /* what of the backing file's chain may be opened */
 };
 
 /* The defaults: QED with its default geometry, no size, no backing file. */

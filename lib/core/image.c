@@ -170,6 +170,22 @@ int image_open(struct image **out, const char *path, const struct image_options 
     return QED_OK;
 }
 
+int image_open_backing(struct image **image, const char *path, const char *name,
+                       const struct image_options *options, struct qed_error *error)
+{
+    char *resolved;
+    int ret = check_backing_name(name, options->backing, error);
+
+    if (ret < 0)
+        return ret;
+    resolved = image_resolve_backing(path, name);
+    if (!resolved)
+        return qed_fail(error, QED_ERR_NO_MEMORY, "out of memory");
+    ret = image_open(image, resolved, options, error);
+    free(resolved);
+    return ret;
+}
+
 void image_close(struct image *image)
 {
     if (!image)

@@ -39,6 +39,13 @@ struct image_options {
 int image_open(struct image **image, const char *path, const struct image_options *options,
                struct qed_error *error);
 
+/*
+ * Open the backing file called name of the image at path, or of one that is to be made there, with
+ * its own chain: by the policy in options, from the folder of path. Read-only.
+ */
+int image_open_backing(struct image **image, const char *path, const char *name,
+                       const struct image_options *options, struct qed_error *error);
+
 /* NULL-safe. */
 void image_close(struct image *image);
 

@@ -41,14 +41,8 @@ static int open_base(struct target *target, const char *name, const char *format
                      enum image_backing backing, struct qed_error *error)
 {
     struct image_options options = {.format = format, .backing = backing};
-    char *resolved = image_resolve_backing(target->path, name);
-    int ret;
 
-    if (!resolved)
-        return qed_fail(error, QED_ERR_NO_MEMORY, "out of memory");
-    ret = image_open(&target->base, resolved, &options, error);
-    free(resolved);
-    return ret;
+    return image_open_backing(&target->base, target->path, name, &options, error);
 }
 
 static int start_writer(struct target *target, struct qed_error *error)

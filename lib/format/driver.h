@@ -15,8 +15,7 @@ struct format_driver {
     const char *name;
 
     /*
-     * Open the image in io, which stays the caller's and must outlive *state. Writable opening may
-     * change the file as the format asks (clear autoclear bits), never its contents.
+     * Open the image in io, which stays the caller's and must outlive *state. Writes nothing.
      */
     int (*open)(void **state, struct io *io, bool writable, struct qed_error *error);
 

@@ -15,7 +15,7 @@ static const struct {
     uint32_t len;
     const char *magic;
 } foreign_formats[] = {
-    {"qcow", 0, 4, "QFI\xfb"},          {"vmdk", 0, 4, "KDMV"},
+    {"qcow2", 0, 4, "QFI\xfb"},          {"vmdk", 0, 4, "KDMV"},
     {"vmdk", 0, 4, "COWD"},             {"vpc", 0, 8, "conectix"},
     {"vhdx", 0, 8, "vhdxfile"},         {"luks", 0, 6, "LUKS\xba\xbe"},
     {"vdi", 0x40, 4, "\x7f\x10\xda\xbe"}, {"parallels", 0, 16, "WithoutFreeSpace"},

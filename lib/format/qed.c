@@ -9,15 +9,19 @@
 #include "format/driver.h"
 #include "format/qed_lookup.h"
 
-static int clear_unknown_autoclear(struct qed_image *image, struct qed_error *error)
+int qed_clear_autoclear(struct qed_image *image, struct qed_error *error)
 {
+    struct qed_header changed = image->header;
     int ret;
 
     if (!(image->header.autoclear_features & ~QED_AUTOCLEAR_KNOWN))
         return QED_OK;
-    image->header.autoclear_features &= QED_AUTOCLEAR_KNOWN;
-    ret = qed_header_write(image->io, &image->header, error);
-    return ret < 0 ? ret : io_flush(image->io, error);
+    changed.autoclear_features &= QED_AUTOCLEAR_KNOWN;
+    ret = qed_header_write(image->io, &changed, error);
+    if (ret < 0)
+        return ret;
+    image->header = changed;
+    return io_flush(image->io, error);
 }
 
 int qed_open(struct qed_image **out, struct io *io, bool writable, struct qed_error *error)
@@ -37,10 +41,6 @@ int qed_open(struct qed_image **out, struct io *io, bool writable, struct qed_er
         ret = qed_fail(error, QED_ERR_NO_MEMORY, "out of memory");
         goto out;
     }
-    if (writable)
-        ret = clear_unknown_autoclear(image, error);
-    if (ret < 0)
-        goto out;
     *out = image;
     image = NULL;
 out:

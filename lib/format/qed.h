@@ -20,10 +20,7 @@ struct qed_image {
     struct qed_table_cache *tables;
 };
 
-/*
- * Open the image in io, which must outlive it. Opening for writing clears the autoclear bits that
- * this program does not know. The caller owns *image.
- */
+/* Open the image in io, which must outlive it. Writes nothing. The caller owns *image. */
 int qed_open(struct qed_image **image, struct io *io, bool writable, struct qed_error *error);
 
 /* NULL-safe; writes nothing. */
@@ -40,6 +37,12 @@ static inline bool qed_needs_check(const struct qed_image *image)
  * after: the caller flushes that first. Does nothing when the bit is as wanted.
  */
 int qed_set_need_check(struct qed_image *image, bool need_check, struct qed_error *error);
+
+/*
+ * Clear, durably, the autoclear bits that this program does not know; does nothing when there are
+ * none. To be called before anything else is written (format specification: autoclear_features).
+ */
+int qed_clear_autoclear(struct qed_image *image, struct qed_error *error);
 
 /* The backing file's name as stored, NULL when there is none. */
 const char *qed_backing_name(const struct qed_image *image);

@@ -1,154 +1,179 @@
 /*
- * Two passes: the L1 table, which marks where all tables are; then every L2 table, whose entries
- * are held against that and against each other. So a data entry on a live table is found whichever
- * of the two comes first, and a table's clusters are never called leaks. The state is two bitmaps
- * of host clusters: in use, and in use by a table.
+ * The check in passes: the L1 table, which marks where all tables are; every L2 table, counting
+ * and marking, on all cores; then, where there is something to name, the tables concerned once
+ * more in order. So a data entry on a live table is found whichever of the two comes first, a
+ * table's clusters are never called leaks, and reports do not depend on the threads.
  * SPDX-License-Identifier: MIT
  */
 #include "format/qed_check.h"
 
-#include "format/qed_scan.h"
+#include <inttypes.h>
+#include <stdlib.h>
 
-struct check {
-    struct qed_image *image;
-    const struct qed_geometry *geometry;
-    struct qed_check_totals *totals;
-    problem_fn *report;
-    void *context;
-    struct bitmap *used, *tables;
-    struct bitmap *shared;     /* the caller's; may be NULL */
-    struct qed_scan_list list; /* every L2 table that can be scanned, in L1 order */
-    uint64_t last_l1_index;  /* of the L2 piece before, with */
-    uint64_t last_data_entry; /* its last data entry, 0 for none; for the fragmentation count */
-};
+#include "base/text.h"
+#include "format/qed_check_state.h"
 
 enum problem_id qed_check_l1_entry(const struct qed_geometry *geometry, uint64_t entry)
 {
+    if (entry % QED_CLUSTER_SIZE_MIN != 0)
+        return PROBLEM_L1_LOW_BITS;
     if (!qed_cluster_aligned(geometry, entry))
         return PROBLEM_L1_UNALIGNED;
     if (entry < geometry->header_bytes)
         return PROBLEM_L1_IN_HEADER;
-    return qed_table_offset_valid(geometry, entry) ? PROBLEM_COUNT : PROBLEM_L1_PAST_END;
+    if (qed_table_offset_valid(geometry, entry))
+        return PROBLEM_COUNT;
+    return entry < geometry->file_end ? PROBLEM_L1_CUT_SHORT : PROBLEM_L1_PAST_END;
 }
 
 enum problem_id qed_check_l2_entry(const struct qed_geometry *geometry, uint64_t entry)
 {
+    if (entry % QED_CLUSTER_SIZE_MIN != 0)
+        return PROBLEM_L2_LOW_BITS;
     if (!qed_cluster_aligned(geometry, entry))
         return PROBLEM_L2_UNALIGNED;
     if (entry < geometry->header_bytes)
         return PROBLEM_L2_IN_HEADER;
-    return qed_data_offset_valid(geometry, entry) ? PROBLEM_COUNT : PROBLEM_L2_PAST_END;
+    if (qed_data_offset_valid(geometry, entry))
+        return PROBLEM_COUNT;
+    return entry < geometry->file_length ? PROBLEM_L2_CUT_SHORT : PROBLEM_L2_PAST_END;
 }
 
-static void found(struct check *check, const struct problem *problem)
+void check_found(struct check *check, const struct problem *problem)
 {
-    const struct problem_kind *kind = problem_kind(problem->id);
+    enum problem_severity severity = problem_kind(problem->id)->severity;
 
-    if (kind->severity == SEVERITY_CORRUPTION) {
-        check->totals->corruptions += problem->clusters;
-    } else if (kind->severity == SEVERITY_LEAK) {
-        check->totals->leaks += problem->clusters;
-    }
-    if (check->report)
-        check->report(check->context, problem);
+    if (severity == SEVERITY_CORRUPTION)
+        check->result->totals.corruptions += problem->clusters;
+    else if (severity == SEVERITY_LEAK)
+        check->result->totals.leaks += problem->clusters;
+    problem_list_add(&check->result->problems, problem);
 }
 
-static void found_l1(struct check *check, enum problem_id id, uint64_t l1_index, uint64_t entry,
-                     uint64_t clusters)
+struct problem check_l1_problem(const struct check *check, enum problem_id id, uint64_t l1_index,
+                                uint64_t entry)
 {
     const struct qed_geometry *g = check->geometry;
     struct problem problem = {.id = id,
                               .has_l1_index = true,
                               .l1_index = l1_index,
-                              .entry = entry,
+                              .has_value = true,
+                              .value = entry,
                               .file_off = entry,
                               .file_len = g->table_bytes,
-                              .clusters = clusters};
+                              .clusters = 1};
 
     if (l1_index < qed_l1_entries_used(g)) {
         problem.virt_off = qed_virt_off(g, l1_index, 0);
         problem.virt_len = min_u64(UINT64_C(1) << qed_l2_span_shift(g),
                                    g->image_size - problem.virt_off);
     }
-    found(check, &problem);
+    return problem;
 }
 
-static void found_l2(struct check *check, enum problem_id id, uint64_t l1_index,
-                     uint64_t l2_index, uint64_t entry)
+struct problem check_l2_problem(const struct check *check, enum problem_id id, uint64_t l1_index,
+                                uint64_t l2_index, uint64_t entry)
 {
     const struct qed_geometry *g = check->geometry;
-    struct problem problem = {.id = id,
-                              .has_l1_index = true,
-                              .has_l2_index = true,
-                              .l1_index = l1_index,
-                              .l2_index = l2_index,
-                              .entry = entry,
-                              .file_off = entry,
-                              .file_len = g->cluster_size,
-                              .clusters = 1};
-    uint64_t virt_off;
+    struct problem problem = check_l1_problem(check, id, l1_index, entry);
+    uint64_t in_table = l2_index << g->cluster_shift;
 
-    if (l1_index < qed_l1_entries_used(g)) {
-        virt_off = qed_virt_off(g, l1_index, l2_index);
-        if (virt_off < g->image_size) {
-            problem.virt_off = virt_off;
-            problem.virt_len = min_u64(g->cluster_size, g->image_size - virt_off);
-        }
+    problem.has_l2_index = true;
+    problem.l2_index = l2_index;
+    problem.file_len = g->cluster_size;
+    if (in_table < problem.virt_len) {
+        problem.virt_off += in_table;
+        problem.virt_len = min_u64(g->cluster_size, problem.virt_len - in_table);
+    } else {
+        problem.virt_off = problem.virt_len = 0;
     }
-    found(check, &problem);
+    return problem;
 }
 
-/* Mark clusters from file_off on as used, and as a table's; *already counts those that were. */
-static int mark(struct check *check, uint64_t file_off, bool is_table, uint64_t *already,
-                struct qed_error *error)
+int check_mark(struct check *check, uint64_t file_off, uint64_t clusters, uint64_t *already)
 {
-    uint64_t cluster = file_off >> check->geometry->cluster_shift;
-    uint64_t count = is_table ? check->geometry->table_size : 1;
+    uint64_t first = file_off >> check->geometry->cluster_shift;
     uint64_t ignored;
-    int ret = bitmap_set_range(check->used, cluster, count, already);
+    int ret = bitmap_set_range(check->used, first, clusters, already);
 
-    if (ret == QED_OK && is_table)
-        ret = bitmap_set_range(check->tables, cluster, count, &ignored);
-    if (ret == QED_OK && *already && check->shared)
-        ret = bitmap_set_range(check->shared, cluster, count, &ignored);
-    return ret < 0 ? qed_fail(error, ret, "out of memory") : QED_OK;
+    if (ret < 0 || !*already)
+        return ret;
+    /*
+     * Which of several were set before is not known any more. To take all of them for repeated
+     * costs the later passes a look at a few more entries, and no more than that.
+     */
+    return bitmap_set_range(check->repeated, first, clusters, &ignored);
 }
 
-static bool overlaps_l1_table(const struct qed_geometry *g, uint64_t file_off)
+static int check_header(struct check *check, struct qed_error *error)
 {
-    return file_off < g->l1_table_offset + g->table_bytes &&
-           g->l1_table_offset < file_off + g->table_bytes;
+    const struct qed_image *image = check->image;
+    const struct qed_header *header = &image->header;
+    int ret = io_get_length(image->io, &check->file_length, error);
+
+    if (ret < 0)
+        return ret;
+    if (header->features & QED_FEATURE_NEED_CHECK)
+        check_found(check, &(struct problem){.id = PROBLEM_DIRTY});
+    if (header->autoclear_features & ~QED_AUTOCLEAR_KNOWN)
+        check_found(check, &(struct problem){.id = PROBLEM_AUTOCLEAR,
+                                             .has_value = true,
+                                             .value = header->autoclear_features});
+    if (header->features & QED_FEATURE_BACKING_FILE &&
+        (!image->backing_name || text_has_control_byte(image->backing_name)))
+        check_found(check, &(struct problem){.id = PROBLEM_BACKING_NAME});
+    if (!(header->features & QED_FEATURE_BACKING_FILE) &&
+        header->features & QED_FEATURE_BACKING_NO_PROBE)
+        check_found(check, &(struct problem){.id = PROBLEM_BACKING_FLAGS});
+    if (check->file_length > check->geometry->file_end)
+        check_found(check,
+                    &(struct problem){.id = PROBLEM_FILE_LENGTH,
+                                      .file_off = check->geometry->file_end,
+                                      .file_len = check->file_length - check->geometry->file_end});
+    return QED_OK;
+}
+
+static int count_l1_piece(void *context, const struct qed_scan_piece *piece,
+                          struct qed_error *error)
+{
+    struct check *check = context;
+
+    (void)error;
+    for (size_t i = 0; i < piece->count; i++) {
+        check->l1_entries += piece->entries[i] != 0;
+        check->l1_misaligned += !qed_cluster_aligned(check->geometry, piece->entries[i]);
+    }
+    return QED_OK;
+}
+
+static bool overlaps(const struct qed_geometry *g, uint64_t a, uint64_t b)
+{
+    return a < b + g->table_bytes && b < a + g->table_bytes;
 }
 
 static int check_l1_entry(struct check *check, uint64_t l1_index, uint64_t entry,
                           struct qed_error *error)
 {
-    const struct qed_geometry *g = check->geometry;
-    enum problem_id id = qed_check_l1_entry(g, entry);
-    uint64_t already;
-    int ret;
+    enum problem_id id = qed_check_l1_entry(check->geometry, entry);
+    struct problem problem;
 
     if (id != PROBLEM_COUNT) {
-        found_l1(check, id, l1_index, entry, 1);
+        problem = check_l1_problem(check, id, l1_index, entry);
+        check_found(check, &problem);
         return QED_OK;
     }
-    ret = mark(check, entry, true, &already, error);
-    if (ret < 0)
-        return ret;
-    if (already)
-        found_l1(check, overlaps_l1_table(g, entry) ? PROBLEM_L1_ON_L1 : PROBLEM_L1_SHARED,
-                 l1_index, entry, already);
-    /* A table whose every cluster was taken is read as what it overlaps. */
-    if (already < g->table_size)
-        ret = qed_scan_list_add(&check->list, l1_index, entry, error);
-    return ret;
+    if (l1_index >= qed_l1_entries_used(check->geometry)) {
+        problem = check_l1_problem(check, PROBLEM_L1_PAST_SIZE, l1_index, entry);
+        problem.clusters = 0;
+        check_found(check, &problem);
+    }
+    return qed_scan_list_add(&check->all, l1_index, entry, error);
 }
 
 static int check_l1_piece(void *context, const struct qed_scan_piece *piece,
                           struct qed_error *error)
 {
     struct check *check = context;
-
     int ret = QED_OK;
 
     for (size_t i = 0; ret == QED_OK && i < piece->count; i++) {
@@ -158,130 +183,228 @@ static int check_l1_piece(void *context, const struct qed_scan_piece *piece,
     return ret;
 }
 
-static int check_l2_entry(struct check *check, uint64_t l1_index, uint64_t l2_index,
-                          uint64_t entry, struct qed_error *error)
+/* The first table of a list in file order that is at file_off; NULL when there is none. */
+static const struct qed_scan_table *find_table(const struct qed_scan_list *list, uint64_t file_off)
+{
+    size_t low = 0, high = list->count;
+
+    while (low < high) {
+        size_t middle = low + (high - low) / 2;
+
+        if (list->tables[middle].file_off < file_off)
+            low = middle + 1;
+        else
+            high = middle;
+    }
+    return low < list->count && list->tables[low].file_off == file_off ? &list->tables[low] : NULL;
+}
+
+/* What a table that lies on clusters of tables before it is, and whose they are. */
+static void classify_overlap(const struct check *check, const struct qed_scan_list *sorted,
+                             struct problem *problem)
 {
     const struct qed_geometry *g = check->geometry;
-    enum problem_id id = qed_check_l2_entry(g, entry);
-    uint64_t already;
-    int ret;
+    const struct qed_scan_table *other = find_table(sorted, problem->value);
 
-    check->totals->allocated_clusters++;
-    if (check->last_data_entry && check->last_data_entry + g->cluster_size != entry)
-        check->totals->fragmented_clusters++;
-    check->last_data_entry = entry;
-    if (id != PROBLEM_COUNT) {
-        found_l2(check, id, l1_index, l2_index, entry);
-        return QED_OK;
+    problem->other = OWNER_L2_TABLE;
+    if (overlaps(g, problem->value, g->l1_table_offset)) {
+        problem->id = PROBLEM_L1_ON_L1;
+        problem->other = OWNER_L1_TABLE;
+        return;
     }
-    ret = mark(check, entry, false, &already, error);
-    if (ret == QED_OK && already) {
-        bool on_table = bitmap_test(check->tables, entry >> g->cluster_shift);
-
-        found_l2(check, on_table ? PROBLEM_L2_ON_TABLE : PROBLEM_L2_SHARED, l1_index, l2_index,
-                 entry);
+    if (other->l1_index < problem->l1_index) {
+        problem->id = PROBLEM_L1_SAME_TABLE;
+        problem->other_l1_index = other->l1_index;
+        return;
     }
-    return ret;
+    problem->id = PROBLEM_L1_OVERLAP;
+    problem->other_l1_index = UINT64_MAX;
+    for (uint64_t distance = g->cluster_size; distance < g->table_bytes;
+         distance += g->cluster_size) {
+        other = find_table(sorted, problem->value - distance);
+        if (other)
+            problem->other_l1_index = min_u64(problem->other_l1_index, other->l1_index);
+        other = find_table(sorted, problem->value + distance);
+        if (other)
+            problem->other_l1_index = min_u64(problem->other_l1_index, other->l1_index);
+    }
 }
 
-static int check_l2_piece(void *context, const struct qed_scan_piece *piece,
-                          struct qed_error *error)
+/* Mark the tables in L1 order, and part those that can be read from those that overlap them. */
+static int mark_tables(struct check *check, const struct qed_scan_list *sorted,
+                       struct qed_error *error)
 {
-    struct check *check = context;
+    const struct qed_geometry *g = check->geometry;
     int ret = QED_OK;
 
-    if (piece->table->l1_index != check->last_l1_index)
-        check->last_data_entry = 0;
-    check->last_l1_index = piece->table->l1_index;
-    for (size_t i = 0; ret == QED_OK && i < piece->count; i++) {
-        if (piece->entries[i] > QED_ENTRY_ZERO)
-            ret = check_l2_entry(check, piece->table->l1_index, piece->first_index + i,
-                                 piece->entries[i], error);
+    for (size_t i = 0; ret == QED_OK && i < check->all.count; i++) {
+        const struct qed_scan_table *table = &check->all.tables[i];
+        struct problem problem;
+        uint64_t already, ignored;
+
+        if (check_mark(check, table->file_off, g->table_size, &already) < 0 ||
+            bitmap_set_range(check->tables, table->file_off >> g->cluster_shift, g->table_size,
+                             &ignored) < 0)
+            return qed_fail(error, QED_ERR_NO_MEMORY, "out of memory");
+        if (!already) {
+            ret = qed_scan_list_add(&check->list, table->l1_index, table->file_off, error);
+            continue;
+        }
+        problem = check_l1_problem(check, PROBLEM_COUNT, table->l1_index, table->file_off);
+        problem.clusters = already;
+        classify_overlap(check, sorted, &problem);
+        check_found(check, &problem);
+        if (problem.id != PROBLEM_L1_SAME_TABLE)
+            ret = qed_scan_list_add(&check->others, table->l1_index, table->file_off, error);
     }
+    qed_scan_list_sort(&check->list);
+    qed_scan_list_sort(&check->others);
     return ret;
 }
 
-static int check_header(struct check *check, struct qed_error *error)
+static int sort_and_mark_tables(struct check *check, struct qed_error *error)
 {
-    const struct qed_header *header = &check->image->header;
+    const struct qed_geometry *g = check->geometry;
+    struct qed_scan_list sorted = {0};
+    uint64_t already;
+    int ret = QED_OK;
+
+    if (check_mark(check, g->l1_table_offset, g->table_size, &already) < 0 ||
+        bitmap_set_range(check->tables, g->l1_table_offset >> g->cluster_shift, g->table_size,
+                         &already) < 0)
+        return qed_fail(error, QED_ERR_NO_MEMORY, "out of memory");
+    for (size_t i = 0; ret == QED_OK && i < check->all.count; i++)
+        ret = qed_scan_list_add(&sorted, check->all.tables[i].l1_index,
+                                check->all.tables[i].file_off, error);
+    qed_scan_list_sort(&sorted);
+    if (ret == QED_OK)
+        ret = mark_tables(check, &sorted, error);
+    qed_scan_list_free(&sorted);
+    return ret;
+}
+
+/* Drop all findings but the one that explains them. */
+static void report_nonsense(struct check *check, enum problem_id id)
+{
+    struct qed_check_result *result = check->result;
+    size_t limit = result->problems.limit;
+
+    problem_list_release(&result->problems);
+    problem_list_init(&result->problems, limit);
+    result->totals.corruptions = result->totals.leaks = result->totals.orphans = 0;
+    result->makes_sense = false;
+    check_found(check, &(struct problem){.id = id,
+                                         .file_off = check->geometry->l1_table_offset,
+                                         .file_len = check->geometry->table_bytes,
+                                         .clusters = 1});
+}
+
+static int unchanged_length(struct check *check, struct qed_error *error)
+{
     uint64_t length;
     int ret = io_get_length(check->image->io, &length, error);
 
-    if (ret < 0)
+    if (ret < 0 || length == check->file_length)
         return ret;
-    if (header->features & QED_FEATURE_NEED_CHECK)
-        found(check, &(struct problem){.id = PROBLEM_DIRTY});
-    if (header->autoclear_features & ~QED_AUTOCLEAR_KNOWN)
-        found(check, &(struct problem){.id = PROBLEM_AUTOCLEAR,
-                                       .entry = header->autoclear_features});
-    if (length > check->geometry->file_end)
-        found(check, &(struct problem){.id = PROBLEM_FILE_LENGTH,
-                                       .file_off = check->geometry->file_end,
-                                       .file_len = length - check->geometry->file_end});
-    return QED_OK;
+    return qed_fail(error, QED_ERR_CHANGED,
+                    "the file %s from %" PRIu64 " to %" PRIu64
+                    " bytes while it was checked: something else writes to it",
+                    length > check->file_length ? "grew" : "shrank", check->file_length, length);
 }
 
-static void check_leaks(struct check *check)
+/* Remember which tables a repair has to go through. */
+static int list_damaged(struct check *check, struct qed_error *error)
 {
-    const struct qed_geometry *g = check->geometry;
-    uint64_t end = bitmap_bit_count(check->used);
-    uint64_t at = bitmap_next_clear(check->used, g->header_bytes >> g->cluster_shift);
+    int ret = QED_OK;
 
-    while (at < end) {
-        uint64_t next = bitmap_next_set(check->used, at);
+    for (size_t i = 0; ret == QED_OK && i < check->list.count; i++) {
+        const struct table_state *state = &check->states[i];
 
-        found(check, &(struct problem){.id = PROBLEM_LEAK,
-                                       .file_off = at << g->cluster_shift,
-                                       .file_len = (next - at) << g->cluster_shift,
-                                       .clusters = next - at});
-        at = bitmap_next_clear(check->used, next);
+        if (state->invalid && !qed_check_is_nonsense(state->entries, state->misaligned))
+            ret = qed_scan_list_add(&check->result->damaged, check->list.tables[i].l1_index,
+                                    check->list.tables[i].file_off, error);
     }
+    return ret;
 }
 
 static int check_passes(struct check *check, struct qed_error *error)
 {
-    uint64_t already;
+    enum problem_id nonsense;
     int ret = check_header(check, error);
 
     if (ret == QED_OK)
-        ret = mark(check, check->geometry->l1_table_offset, true, &already, error);
+        ret = qed_scan_l1(check->image, count_l1_piece, check, error);
+    if (ret < 0)
+        return ret;
+    if (qed_check_is_nonsense(check->l1_entries, check->l1_misaligned)) {
+        report_nonsense(check, PROBLEM_L1_NONSENSE);
+        return QED_OK;
+    }
+    ret = qed_scan_l1(check->image, check_l1_piece, check, error);
     if (ret == QED_OK)
-        ret = qed_scan_l1(check->image, check_l1_piece, check, error);
-    check->last_l1_index = UINT64_MAX;
+        ret = sort_and_mark_tables(check, error);
     if (ret == QED_OK)
-        ret = qed_scan_l2(check->image, &check->list, check_l2_piece, check, error);
+        ret = check_count_tables(check, error);
+    if (ret < 0)
+        return ret;
+    nonsense = check_sense(check);
+    if (nonsense != PROBLEM_COUNT) {
+        report_nonsense(check, nonsense);
+        return QED_OK;
+    }
+    ret = check_name_problems(check, error);
     if (ret == QED_OK)
-        check_leaks(check);
-    return ret;
+        ret = check_leaks(check, error);
+    return ret < 0 ? ret : list_damaged(check, error);
 }
 
-struct bitmap *qed_check_bitmap(const struct qed_image *image)
+static void check_end(struct check *check)
 {
-    return bitmap_new(image->geometry.file_end >> image->geometry.cluster_shift);
+    if (check->repeated && bitmap_next_set(check->repeated, 0) < bitmap_bit_count(check->repeated))
+        check->result->shared = check->repeated;
+    else
+        bitmap_free(check->repeated);
+    bitmap_free(check->used);
+    bitmap_free(check->tables);
+    qed_scan_list_free(&check->all);
+    qed_scan_list_free(&check->list);
+    qed_scan_list_free(&check->others);
+    free(check->states);
+    free(check->counts);
 }
 
-int qed_check(struct qed_image *image, struct qed_check_totals *totals, problem_fn *report,
-              void *context, struct bitmap *shared, struct qed_error *error)
+int qed_check(struct qed_image *image, const struct qed_scan_options *options, size_t limit,
+              struct qed_check_result *result, struct qed_error *error)
 {
     const struct qed_geometry *g = &image->geometry;
+    uint64_t clusters = g->file_end >> g->cluster_shift;
     struct check check = {.image = image,
                           .geometry = g,
-                          .totals = totals,
-                          .report = report,
-                          .context = context,
-                          .used = qed_check_bitmap(image),
-                          .tables = qed_check_bitmap(image),
-                          .shared = shared};
-    int ret;
+                          .options = options,
+                          .result = result,
+                          .used = bitmap_new(clusters),
+                          .tables = bitmap_new(clusters),
+                          .repeated = bitmap_new(clusters)};
+    int ret, length_ret;
 
-    *totals = (struct qed_check_totals){
-        .total_clusters = blocks_for(g->image_size, g->cluster_shift)};
-    if (check.used && check.tables)
+    *result = (struct qed_check_result){.makes_sense = true};
+    result->totals.total_clusters = blocks_for(g->image_size, g->cluster_shift);
+    problem_list_init(&result->problems, limit);
+    if (check.used && check.tables && check.repeated)
         ret = check_passes(&check, error);
     else
         ret = qed_fail(error, QED_ERR_NO_MEMORY, "out of memory");
-    bitmap_free(check.used);
-    bitmap_free(check.tables);
-    qed_scan_list_free(&check.list);
-    return ret;
+    problem_list_sort(&result->problems);
+    /* A changed file explains every other failure. */
+    length_ret = ret == QED_ERR_STOPPED ? QED_OK : unchanged_length(&check, error);
+    check_end(&check);
+    return length_ret < 0 ? length_ret : ret;
+}
+
+void qed_check_release(struct qed_check_result *result)
+{
+    problem_list_release(&result->problems);
+    qed_scan_list_free(&result->damaged);
+    bitmap_free(result->shared);
+    result->shared = NULL;
 }

@@ -7,8 +7,9 @@
 #define FORMAT_QED_CHECK_H
 
 #include "base/bitmap.h"
-#include "format/problem.h"
+#include "format/problem_list.h"
 #include "format/qed.h"
+#include "format/qed_scan.h"
 
 /* Totals, counted as qemu-img counts them (less its false leaks). All in clusters. */
 struct qed_check_totals {
@@ -17,21 +18,37 @@ struct qed_check_totals {
     uint64_t fragmented_clusters; /* of these, not next to the one before in the same table */
     uint64_t corruptions; /* invalid entries, and every reference to a cluster past the first */
     uint64_t leaks;       /* clusters that nothing refers to */
+    uint64_t orphans;     /* of the leaks, what look like L2 tables; counted in tables */
 };
 
-/*
- * Check image; every finding goes to report (may be NULL), with context. Where shared is not NULL,
- * the clusters of the file that are used more than once are set in it (qed_check_bitmap makes it).
- * Negative when the check could not be completed; finding problems is success.
- */
-int qed_check(struct qed_image *image, struct qed_check_totals *totals, problem_fn *report,
-              void *context, struct bitmap *shared, struct qed_error *error);
+struct qed_check_result {
+    struct qed_check_totals totals;
+    struct problem_list problems; /* its limit is set before; found counts all */
+    struct qed_scan_stats scan;   /* of the first pass over the L2 tables */
+    bool makes_sense; /* false: the geometry or the L1 is wrong, and nothing else was reported */
+    /* For repair: tables with invalid entries, in file order, and clusters used more than once. */
+    struct qed_scan_list damaged;
+    struct bitmap *shared; /* may be more than those; NULL when there are none */
+};
 
-/* A clear bitmap with a bit for each whole cluster of the file; NULL when out of memory. */
-struct bitmap *qed_check_bitmap(const struct qed_image *image);
+/* Check image. Negative when the check could not be completed; finding problems is success. */
+int qed_check(struct qed_image *image, const struct qed_scan_options *options, size_t limit,
+              struct qed_check_result *result, struct qed_error *error);
+
+/* NULL-safe inside. */
+void qed_check_release(struct qed_check_result *result);
 
 /* What an L1 or L2 entry that is neither 0 nor (L2) 1 is; PROBLEM_COUNT when it is valid. */
 enum problem_id qed_check_l1_entry(const struct qed_geometry *geometry, uint64_t entry);
 enum problem_id qed_check_l2_entry(const struct qed_geometry *geometry, uint64_t entry);
+
+/*
+ * Whether a table is none: most of its entries, and not just a few, are not aligned. A crash leaves
+ * nothing of that kind.
+ */
+static inline bool qed_check_is_nonsense(uint64_t entries, uint64_t misaligned)
+{
+    return misaligned >= 8 && misaligned > entries / 2;
+}
 
 #endif

@@ -84,6 +84,7 @@ static void geometry_init(struct qed_geometry *geometry, const struct qed_header
         .header_bytes = (uint64_t)header->header_size * header->cluster_size,
         .l1_table_offset = header->l1_table_offset,
         .image_size = header->image_size,
+        .file_length = file_length,
         .file_end = qed_file_end(file_length, header->cluster_size),
     };
 }

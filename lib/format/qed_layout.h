@@ -47,7 +47,8 @@ struct qed_geometry {
     uint64_t header_bytes;    /* clusters before this offset are the header's */
     uint64_t l1_table_offset; /* bytes */
     uint64_t image_size;      /* guest bytes */
-    uint64_t file_end;        /* length of the file rounded down to whole clusters, bytes */
+    uint64_t file_length;     /* of the host file, bytes, when it was opened */
+    uint64_t file_end;        /* that in sectors, rounded up, then in whole clusters, down; bytes */
 };
 
 static inline bool qed_cluster_size_valid(uint64_t bytes)

@@ -1,12 +1,9 @@
 /*
- * Scans as the check does, sets invalid entries to 0 through the table cache, and writes back
- * whenever that holds much.
+ * Goes through the L1 and the tables that the check found invalid entries in, sets these to 0
+ * through the table cache, and writes back whenever that holds much.
  * SPDX-License-Identifier: MIT
  */
 #include "format/qed_repair.h"
-
-#include "format/qed_check.h"
-#include "format/qed_scan.h"
 
 #define DIRTY_LIMIT ((size_t)8 << 20)
 
@@ -14,7 +11,6 @@ struct repair {
     struct qed_image *image;
     const struct bitmap *shared;
     uint64_t cleared;
-    struct qed_scan_list list; /* the valid tables that are nobody else's, in L1 order */
 };
 
 static bool every_table(void *context, uint64_t table_off)
@@ -46,7 +42,8 @@ static bool is_shared(const struct repair *repair, uint64_t table_off)
     const struct qed_geometry *g = &repair->image->geometry;
     uint64_t cluster = table_off >> g->cluster_shift;
 
-    return bitmap_next_set(repair->shared, cluster) < cluster + g->table_size;
+    return repair->shared &&
+           bitmap_next_set(repair->shared, cluster) < cluster + g->table_size;
 }
 
 static int repair_l1_piece(void *context, const struct qed_scan_piece *piece,
@@ -58,12 +55,9 @@ static int repair_l1_piece(void *context, const struct qed_scan_piece *piece,
     for (size_t i = 0; ret == QED_OK && i < piece->count; i++) {
         uint64_t entry = piece->entries[i];
 
-        if (entry == QED_ENTRY_UNALLOCATED)
-            continue;
-        if (qed_check_l1_entry(&repair->image->geometry, entry) != PROBLEM_COUNT)
+        if (entry != QED_ENTRY_UNALLOCATED &&
+            qed_check_l1_entry(&repair->image->geometry, entry) != PROBLEM_COUNT)
             ret = clear_entry(repair, piece, i, error);
-        else if (!is_shared(repair, entry))
-            ret = qed_scan_list_add(&repair->list, piece->first_index + i, entry, error);
     }
     return ret;
 }
@@ -84,25 +78,30 @@ static int repair_l2_piece(void *context, const struct qed_scan_piece *piece,
     return ret;
 }
 
-int qed_repair(struct qed_image *image, const struct bitmap *shared, uint64_t *cleared,
+int qed_repair(struct qed_image *image, const struct qed_check_result *found, uint64_t *cleared,
                struct qed_error *error)
 {
-    struct repair repair = {.image = image, .shared = shared};
-    int ret = QED_OK;
+    struct repair repair = {.image = image, .shared = found->shared};
+    int ret;
 
     *cleared = 0;
-    if (is_shared(&repair, image->geometry.l1_table_offset))
+    if (!found->makes_sense)
         return QED_OK;
-    ret = qed_scan_l1(image, repair_l1_piece, &repair, error);
-    if (ret == QED_OK)
-        ret = qed_scan_l2(image, &repair.list, repair_l2_piece, &repair, error);
+    ret = qed_clear_autoclear(image, error);
+    if (ret == QED_OK && found->totals.corruptions)
+        ret = qed_scan_l1(image, repair_l1_piece, &repair, error);
+    for (size_t i = 0; ret == QED_OK && i < found->damaged.count; i++) {
+        const struct qed_scan_table *table = &found->damaged.tables[i];
+
+        if (!is_shared(&repair, table->file_off))
+            ret = qed_scan_table(image, table, repair_l2_piece, &repair, error);
+    }
     if (ret == QED_OK)
         ret = qed_table_write_back(image->tables, every_table, NULL, error);
     if (ret == QED_OK && repair.cleared)
         ret = io_flush(image->io, error);
     if (ret == QED_OK)
         *cleared = repair.cleared;
-    qed_scan_list_free(&repair.list);
     return ret;
 }
 

@@ -26,10 +26,14 @@ int qed_writer_new(struct qed_writer **out, struct qed_image *image,
                    qed_read_below_fn *read_below, void *below_context, struct qed_error *error)
 {
     struct qed_writer *writer;
+    int ret;
 
     if (qed_needs_check(image))
         return qed_fail(error, QED_ERR_CORRUPT,
                         "Image was not cleanly closed; run 'qedtool check --repair' on it first");
+    ret = qed_clear_autoclear(image, error);
+    if (ret < 0)
+        return ret;
     writer = calloc(1, sizeof(*writer));
     if (writer)
         writer->bounce = malloc(BOUNCE_BYTES);

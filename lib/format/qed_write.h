@@ -25,7 +25,7 @@ struct qed_writer;
 
 /*
  * A writer on image, opened for writing, without NEED_CHECK (else QED_ERR_CORRUPT: check it
- * first). read_below is NULL when there is no backing file. The image stays the caller's.
+ * first). Clears unknown autoclear bits. read_below is NULL when there is no backing file. The image stays the caller's.
  */
 int qed_writer_new(struct qed_writer **writer, struct qed_image *image,
                    qed_read_below_fn *read_below, void *below_context, struct qed_error *error);

@@ -28,6 +28,12 @@ int io_read_padded(struct io *io, void *buffer, size_t len, uint64_t file_off,
     return inside ? io_read(io, buffer, inside, file_off, error) : QED_OK;
 }
 
+bool io_read_cached(struct io *io, void *buffer, size_t len, uint64_t file_off, size_t *done)
+{
+    *done = 0;
+    return io->ops->read_cached && io->ops->read_cached(io, buffer, len, file_off, done);
+}
+
 int io_write(struct io *io, const void *buffer, size_t len, uint64_t file_off,
              struct qed_error *error)
 {

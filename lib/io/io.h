@@ -27,6 +27,7 @@ struct io;
 struct io_ops {
     int (*read)(struct io *io, void *buffer, size_t len, uint64_t file_off,
                 struct qed_error *error);
+    bool (*read_cached)(struct io *io, void *buffer, size_t len, uint64_t file_off, size_t *done);
     int (*write)(struct io *io, const void *buffer, size_t len, uint64_t file_off,
                  struct qed_error *error);
     int (*zero)(struct io *io, uint64_t file_off, uint64_t len, struct qed_error *error);
@@ -37,7 +38,7 @@ struct io_ops {
     void (*close)(struct io *io);
 };
 
-/* Implementations embed this as their first member. */
+/* Implementations embed this; read_cached may be NULL: nothing can be told of a cache. */
 struct io {
     const struct io_ops *ops;
 };
@@ -48,6 +49,12 @@ int io_read(struct io *io, void *buffer, size_t len, uint64_t file_off, struct q
 /* Read len bytes, those past the end of the file as zeroes. */
 int io_read_padded(struct io *io, void *buffer, size_t len, uint64_t file_off,
                    struct qed_error *error);
+
+/*
+ * Read what is in memory already of a range, up to the first byte that is not: *done bytes. False,
+ * and nothing read, where that cannot be told. preadv2(2), RWF_NOWAIT.
+ */
+bool io_read_cached(struct io *io, void *buffer, size_t len, uint64_t file_off, size_t *done);
 
 /* Write all len bytes, growing the file where needed. */
 int io_write(struct io *io, const void *buffer, size_t len, uint64_t file_off,

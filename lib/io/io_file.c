@@ -9,9 +9,11 @@
 #include <fcntl.h>
 #include <inttypes.h>
 #include <linux/falloc.h>
+#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sys/stat.h>
+#include <sys/uio.h>
 #include <unistd.h>
 
 #include "base/checked.h"
@@ -178,35 +180,54 @@ static int file_set_length(struct io *io, uint64_t length, struct qed_error *err
     return QED_OK;
 }
 
+/* The run at file_off up to the end of the file, when all is known of it is whether it is data. */
+static int rest_of_file(struct io *io, struct io_run *run, bool is_data, struct qed_error *error)
+{
+    uint64_t length;
+    int ret = file_get_length(io, &length, error);
+
+    run->is_data = is_data;
+    run->length = ret == QED_OK && length > run->file_off ? length - run->file_off : 0;
+    return ret;
+}
+
 static int file_next_run(struct io *io, uint64_t file_off, struct io_run *run,
                          struct qed_error *error)
 {
     int fd = to_file(io)->fd;
-    uint64_t length;
     off_t data, hole;
-    int ret = file_get_length(io, &length, error);
 
-    if (ret < 0)
-        return ret;
     *run = (struct io_run){.file_off = file_off, .is_data = true};
-    if (file_off >= length)
+    if (file_off > INT64_MAX)
         return QED_OK;
-    run->length = length - file_off;
     data = lseek(fd, (off_t)file_off, SEEK_DATA);
-    if (data < 0) {
-        /* ENXIO: a hole up to the end. Anything else: the file system cannot tell. */
-        run->is_data = errno != ENXIO;
-        return QED_OK;
-    }
+    if (data < 0) /* ENXIO: a hole up to the end. Anything else: the file system cannot tell. */
+        return rest_of_file(io, run, errno != ENXIO, error);
     if ((uint64_t)data > file_off) {
         run->is_data = false;
-        run->length = min_u64(run->length, (uint64_t)data - file_off);
+        run->length = (uint64_t)data - file_off;
         return QED_OK;
     }
     hole = lseek(fd, (off_t)file_off, SEEK_HOLE);
-    if (hole > data)
-        run->length = min_u64(run->length, (uint64_t)hole - file_off);
+    if (hole <= data)
+        return rest_of_file(io, run, true, error);
+    run->length = (uint64_t)hole - file_off;
     return QED_OK;
+}
+
+static bool file_read_cached(struct io *io, void *buffer, size_t len, uint64_t file_off,
+                             size_t *done)
+{
+    struct iovec vec = {.iov_base = buffer, .iov_len = len};
+    ssize_t n;
+
+    *done = 0;
+    do {
+        n = preadv2(to_file(io)->fd, &vec, 1, (off_t)file_off, RWF_NOWAIT);
+    } while (n < 0 && errno == EINTR);
+    if (n > 0)
+        *done = (size_t)n;
+    return n >= 0 || errno == EAGAIN;
 }
 
 static void file_close(struct io *io)
@@ -217,6 +238,7 @@ static void file_close(struct io *io)
 
 static const struct io_ops file_ops = {
     .read = file_read,
+    .read_cached = file_read_cached,
     .write = file_write,
     .zero = file_zero,
     .flush = file_flush,
@@ -289,6 +311,23 @@ int io_file_query(const char *path, bool *exists, struct io_file_info *info,
     *exists = true;
     info_from_stat(info, &st);
     return QED_OK;
+}
+
+int io_file_descriptor(struct io *io)
+{
+    return io->ops == &file_ops ? to_file(io)->fd : -1;
+}
+
+int io_file_open_direct(struct io *io)
+{
+    char name[sizeof("/proc/self/fd/") + 3 * sizeof(int)];
+    int fd = io_file_descriptor(io);
+
+    if (fd < 0)
+        return -1;
+    /* By descriptor, not by name: the name may be another file's by now. */
+    snprintf(name, sizeof(name), "/proc/self/fd/%d", fd);
+    return open(name, O_RDONLY | O_DIRECT | O_CLOEXEC);
 }
 
 char *io_file_folder(const char *path)

@@ -44,6 +44,15 @@ int io_file_query(const char *path, bool *exists, struct io_file_info *info,
 /* Make an io of a descriptor, which it then owns; -1 in *io is never stored. For io_replace. */
 int io_file_adopt(struct io **io, int fd, bool is_block_device, struct qed_error *error);
 
+/* The descriptor under io; -1 when io is not a file of the host. Stays io's. */
+int io_file_descriptor(struct io *io);
+
+/*
+ * Another descriptor for the same file, for aligned reads past the page cache (O_DIRECT, open(2));
+ * -1 when that cannot be had. The caller closes it.
+ */
+int io_file_open_direct(struct io *io);
+
 /* The path of the folder that holds path, with its trailing slash, or "" ; the caller frees it. */
 char *io_file_folder(const char *path);
 

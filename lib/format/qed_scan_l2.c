@@ -1,0 +1,539 @@
+/*
+ * The parallel scan. Tables that adjoin in the file make up a unit of work; threads claim units in
+ * file order. A thread reads what is in the page cache at once, in steps that stay in the
+ * processor's cache; what is not, it asks the disk for in windows of up to 2 MiB, several in
+ * flight, each in a slot that walks through one unit.
+ * SPDX-License-Identifier: MIT
+ */
+#include <errno.h>
+#include <pthread.h>
+#include <stdlib.h>
+#include <string.h>
+#include <time.h>
+#include <unistd.h>
+
+#include "base/le.h"
+#include "format/qed_scan.h"
+
+#define UNIT_BYTES ((uint64_t)2 << 20)
+#define WINDOW_MAX ((size_t)2 << 20)
+#define WINDOW_MIN ((size_t)64 << 10)
+#define WARM_BYTES ((size_t)256 << 10)
+#define SLOTS_MAX 16        /* a thread, with a ring */
+#define SYNC_THREADS 16     /* without one, threads are what keeps requests in flight */
+#define RUNS_MAX 16         /* a window */
+#define GAP_BYTES (32 << 10) /* holes shorter than this are read through */
+#define PROGRESS_NANOSECONDS 200000000L
+
+/* Tables [first, first + count) of the list, adjoining in the file. */
+struct unit {
+    size_t first, count;
+};
+
+struct scan;
+struct worker;
+
+/* One unit under way. */
+struct slot {
+    size_t table;  /* number of the table that pos is in */
+    size_t tables_end;
+    uint64_t pos;  /* bytes of the file; all before it is done */
+    uint64_t end;  /* of the unit */
+    uint64_t carry;
+    uint64_t window_end; /* where pos goes when the requests in flight are done */
+    unsigned int request_count, in_flight;
+    struct io_request requests[RUNS_MAX];
+    uint8_t *buffer; /* a window */
+};
+
+struct worker {
+    struct scan *scan;
+    pthread_t thread;
+    bool started;
+    unsigned int number;
+    struct io_queue *queue;
+    struct slot slots[SLOTS_MAX];
+    unsigned int slot_count;
+    uint8_t *warm; /* WARM_BYTES */
+    struct io_run known; /* the run of the file that was asked for last */
+    struct qed_scan_stats stats;
+    struct qed_error error;
+    int status;
+};
+
+struct scan {
+    struct qed_image *image;
+    const struct qed_scan_list *list;
+    qed_scan_fn *fn;
+    void *context;
+    struct unit *units;
+    size_t unit_count;
+    size_t window;
+    bool can_tell_cached;
+    size_t next_unit;    /* atomic: the next to claim */
+    uint64_t bytes_done; /* atomic */
+    bool stop;           /* atomic */
+    pthread_mutex_t lock;
+    pthread_cond_t changed;
+    unsigned int running; /* workers; under lock */
+};
+
+static bool stopping(struct scan *scan)
+{
+    return __atomic_load_n(&scan->stop, __ATOMIC_RELAXED);
+}
+
+/* Hand the entries in [file_off, file_off + len) to fn, a table at a time. */
+static int give(struct worker *worker, struct slot *slot, void *bytes, uint64_t file_off,
+                size_t len)
+{
+    struct scan *scan = worker->scan;
+    uint64_t table_bytes = scan->image->geometry.table_bytes;
+    uint64_t *entries = bytes;
+    int ret = QED_OK;
+
+    le64_to_host(entries, len / sizeof(*entries));
+    while (ret == QED_OK && len > 0) {
+        const struct qed_scan_table *table = &scan->list->tables[slot->table];
+        struct qed_scan_piece piece = {.table = table,
+                                       .table_number = slot->table,
+                                       .entries = entries,
+                                       .thread = worker->number,
+                                       .carry = &slot->carry};
+        size_t step;
+
+        if (file_off >= table->file_off + table_bytes) {
+            slot->table++;
+            slot->carry = 0;
+            continue;
+        }
+        step = (size_t)min_u64(len, table->file_off + table_bytes - file_off);
+        piece.first_index = (file_off - table->file_off) / sizeof(*entries);
+        piece.count = step / sizeof(*entries);
+        ret = scan->fn(scan->context, &piece, &worker->error);
+        entries += piece.count;
+        file_off += step;
+        len -= step;
+    }
+    return ret;
+}
+
+static int find_run(struct worker *worker, uint64_t file_off, struct io_run *run)
+{
+    struct io_run *known = &worker->known;
+    int ret = QED_OK;
+
+    if (file_off < known->file_off || file_off - known->file_off >= known->length)
+        ret = io_next_run(worker->scan->image->io, file_off, known, &worker->error);
+    *run = *known;
+    run->length -= file_off - run->file_off;
+    run->file_off = file_off;
+    return ret;
+}
+
+static void advance_to(struct worker *worker, struct slot *slot, uint64_t file_off)
+{
+    __atomic_fetch_add(&worker->scan->bytes_done, file_off - slot->pos, __ATOMIC_RELAXED);
+    slot->pos = file_off;
+}
+
+/* Read and hand on what is in the page cache at pos; *moved says whether that was anything. */
+static int read_warm(struct worker *worker, struct slot *slot, size_t len, bool *moved)
+{
+    size_t done;
+    int ret;
+
+    io_read_cached(worker->scan->image->io, worker->warm, len < WARM_BYTES ? len : WARM_BYTES,
+                   slot->pos, &done);
+    done = (size_t)round_down(done, QED_SECTOR);
+    *moved = done > 0;
+    if (!done)
+        return QED_OK;
+    worker->stats.bytes_cached += done;
+    ret = give(worker, slot, worker->warm, slot->pos, done);
+    advance_to(worker, slot, slot->pos + done);
+    return ret;
+}
+
+static void add_request(struct worker *worker, struct slot *slot, uint64_t file_off, uint64_t end)
+{
+    struct io_request *request = &slot->requests[slot->request_count++];
+
+    *request = (struct io_request){.buffer = slot->buffer + (file_off - slot->pos),
+                                   .len = (size_t)(end - file_off),
+                                   .file_off = file_off,
+                                   .context = slot};
+    worker->stats.requests++;
+    worker->stats.bytes_read += request->len;
+}
+
+/* The data of the window at pos, aligned for direct reads, as requests; nothing is sent yet. */
+static int plan_window(struct worker *worker, struct slot *slot)
+{
+    uint64_t at = slot->pos;
+
+    slot->window_end = min_u64(slot->end, slot->pos + worker->scan->window);
+    slot->request_count = 0;
+    while (at < slot->window_end) {
+        struct io_request *last = &slot->requests[slot->request_count - 1];
+        struct io_run run;
+        uint64_t end;
+        int ret = find_run(worker, at, &run);
+
+        if (ret < 0)
+            return ret;
+        if (run.length == 0)
+            return qed_fail(&worker->error, QED_ERR_SHORT_READ,
+                            "the file was cut short while it was read");
+        end = min_u64(run.file_off + run.length, slot->window_end);
+        if (!run.is_data) {
+            at = max_u64(round_down(end, IO_DIRECT_ALIGN), min_u64(slot->window_end, at + 1));
+            continue;
+        }
+        at = round_down(at, IO_DIRECT_ALIGN);
+        checked_round_up(end, IO_DIRECT_ALIGN, &end);
+        end = min_u64(end, slot->window_end);
+        if (slot->request_count &&
+            (slot->request_count == RUNS_MAX ||
+             at - (last->file_off + last->len) < GAP_BYTES)) {
+            worker->stats.bytes_read += end - (last->file_off + last->len);
+            last->len = (size_t)(end - last->file_off);
+        } else {
+            add_request(worker, slot, at, end);
+        }
+        at = end;
+    }
+    return QED_OK;
+}
+
+static int claim_unit(struct worker *worker, struct slot *slot)
+{
+    struct scan *scan = worker->scan;
+    size_t number = __atomic_fetch_add(&scan->next_unit, 1, __ATOMIC_RELAXED);
+    const struct unit *unit;
+
+    if (number >= scan->unit_count)
+        return 0;
+    unit = &scan->units[number];
+    slot->table = unit->first;
+    slot->tables_end = unit->first + unit->count;
+    slot->pos = scan->list->tables[unit->first].file_off;
+    slot->end = slot->pos + unit->count * scan->image->geometry.table_bytes;
+    slot->carry = 0;
+    return 1;
+}
+
+/* Go on until something has to be waited for (*idle false) or no work is left (*idle true). */
+static int drive_slot(struct worker *worker, struct slot *slot, bool *idle)
+{
+    int ret = QED_OK;
+
+    *idle = true;
+    while (ret == QED_OK && !stopping(worker->scan)) {
+        struct io_run run;
+        bool moved = false;
+
+        if (slot->pos >= slot->end) {
+            if (!claim_unit(worker, slot))
+                return QED_OK;
+            continue;
+        }
+        ret = find_run(worker, slot->pos, &run);
+        if (ret < 0)
+            break;
+        if (!run.is_data && run.length >= QED_SECTOR) {
+            advance_to(worker, slot,
+                       min_u64(slot->end, round_down(slot->pos + run.length, QED_SECTOR)));
+            continue;
+        }
+        if (worker->scan->can_tell_cached)
+            ret = read_warm(worker, slot, (size_t)min_u64(slot->end - slot->pos, run.length),
+                            &moved);
+        if (ret < 0 || moved)
+            continue;
+        ret = plan_window(worker, slot);
+        for (unsigned int i = 0; ret == QED_OK && i < slot->request_count; i++) {
+            slot->in_flight++;
+            io_queue_submit(worker->queue, &slot->requests[i]);
+        }
+        *idle = false;
+        return ret;
+    }
+    return ret;
+}
+
+/* All requests of a slot's window are done: hand on what they read. */
+static int finish_window(struct worker *worker, struct slot *slot)
+{
+    int ret = QED_OK;
+
+    for (unsigned int i = 0; ret == QED_OK && i < slot->request_count; i++) {
+        const struct io_request *request = &slot->requests[i];
+
+        if (request->status == QED_ERR_SHORT_READ)
+            ret = qed_fail(&worker->error, request->status,
+                           "the file was cut short while it was read");
+        else if (request->status < 0)
+            ret = qed_fail_errno(&worker->error, request->status, request->sys_errno,
+                                 "cannot read %zu bytes at offset %llu", request->len,
+                                 (unsigned long long)request->file_off);
+        else
+            ret = give(worker, slot, request->buffer, request->file_off, request->len);
+    }
+    slot->request_count = 0;
+    if (ret == QED_OK)
+        advance_to(worker, slot, slot->window_end);
+    return ret;
+}
+
+static int work(struct worker *worker)
+{
+    unsigned int busy = 0;
+    int ret = QED_OK;
+
+    for (unsigned int i = 0; ret == QED_OK && i < worker->slot_count; i++) {
+        bool idle;
+
+        ret = drive_slot(worker, &worker->slots[i], &idle);
+        busy += !idle;
+    }
+    while (busy > 0) {
+        struct io_request *request = io_queue_wait(worker->queue);
+        struct slot *slot = request ? request->context : NULL;
+        bool idle = true;
+
+        if (!slot)
+            return qed_fail(&worker->error, QED_ERR_IO, "the kernel's queue of reads failed");
+        if (--slot->in_flight > 0)
+            continue;
+        if (ret == QED_OK)
+            ret = finish_window(worker, slot);
+        if (ret == QED_OK)
+            ret = drive_slot(worker, slot, &idle);
+        busy -= idle || ret < 0;
+    }
+    return ret;
+}
+
+static void *run_worker(void *context)
+{
+    struct worker *worker = context;
+    struct scan *scan = worker->scan;
+
+    worker->status = work(worker);
+    if (worker->status < 0)
+        __atomic_store_n(&scan->stop, true, __ATOMIC_RELAXED);
+    pthread_mutex_lock(&scan->lock);
+    scan->running--;
+    pthread_cond_signal(&scan->changed);
+    pthread_mutex_unlock(&scan->lock);
+    return NULL;
+}
+
+static int make_units(struct scan *scan)
+{
+    uint64_t table_bytes = scan->image->geometry.table_bytes;
+    size_t per_unit = (size_t)max_u64(UNIT_BYTES / table_bytes, 1);
+    const struct qed_scan_table *tables = scan->list->tables;
+
+    scan->units = malloc((scan->list->count ? scan->list->count : 1) * sizeof(*scan->units));
+    if (!scan->units)
+        return QED_ERR_NO_MEMORY;
+    for (size_t i = 0; i < scan->list->count; i++) {
+        struct unit *last = scan->unit_count ? &scan->units[scan->unit_count - 1] : NULL;
+
+        if (last && last->count < per_unit &&
+            tables[i].file_off == tables[i - 1].file_off + table_bytes)
+            last->count++;
+        else
+            scan->units[scan->unit_count++] = (struct unit){.first = i, .count = 1};
+    }
+    return QED_OK;
+}
+
+static int start_worker(struct scan *scan, struct worker *worker, unsigned int number,
+                        unsigned int slots, enum io_queue_kind kind, struct qed_error *error)
+{
+    void *memory;
+    int ret;
+
+    worker->scan = scan;
+    worker->number = number;
+    ret = io_queue_new(&worker->queue, scan->image->io, kind, slots * RUNS_MAX,
+                       scan->can_tell_cached, error);
+    if (ret < 0)
+        return ret;
+    if (posix_memalign(&memory, IO_DIRECT_ALIGN, WARM_BYTES + slots * scan->window) != 0)
+        return qed_fail(error, QED_ERR_NO_MEMORY, "out of memory");
+    worker->warm = memory;
+    worker->slot_count = slots;
+    for (unsigned int i = 0; i < slots; i++)
+        worker->slots[i].buffer = worker->warm + WARM_BYTES + i * scan->window;
+    pthread_mutex_lock(&scan->lock);
+    scan->running++;
+    pthread_mutex_unlock(&scan->lock);
+    ret = pthread_create(&worker->thread, NULL, run_worker, worker);
+    if (ret == 0) {
+        worker->started = true;
+        return QED_OK;
+    }
+    pthread_mutex_lock(&scan->lock);
+    scan->running--;
+    pthread_mutex_unlock(&scan->lock);
+    /* Fewer threads do, too; none do not. */
+    return number > 0 ? QED_OK
+                      : qed_fail_errno(error, QED_ERR_NO_MEMORY, ret, "cannot start a thread");
+}
+
+/* Wait for the workers, telling about progress meanwhile. */
+static bool wait_for_workers(struct scan *scan, const struct qed_scan_options *options)
+{
+    uint64_t total = scan->list->count * scan->image->geometry.table_bytes;
+    bool stopped = false;
+
+    pthread_mutex_lock(&scan->lock);
+    while (scan->running > 0) {
+        struct timespec until;
+
+        clock_gettime(CLOCK_MONOTONIC, &until);
+        until.tv_nsec += PROGRESS_NANOSECONDS;
+        if (until.tv_nsec >= 1000000000L) {
+            until.tv_sec++;
+            until.tv_nsec -= 1000000000L;
+        }
+        pthread_cond_timedwait(&scan->changed, &scan->lock, &until);
+        if (!options->progress || stopped)
+            continue;
+        pthread_mutex_unlock(&scan->lock);
+        stopped = options->progress(options->progress_context,
+                                    __atomic_load_n(&scan->bytes_done, __ATOMIC_RELAXED), total);
+        if (stopped)
+            __atomic_store_n(&scan->stop, true, __ATOMIC_RELAXED);
+        pthread_mutex_lock(&scan->lock);
+    }
+    pthread_mutex_unlock(&scan->lock);
+    return stopped;
+}
+
+static unsigned int clamp_count(uint64_t count, unsigned int most)
+{
+    return count < 1 ? 1 : count > most ? most : (unsigned int)count;
+}
+
+/* How many threads with how many slots of which window fit the memory and the work. */
+static void choose_sizes(struct scan *scan, const struct qed_scan_options *options, bool ring,
+                         unsigned int *threads, unsigned int *slots)
+{
+    uint64_t memory = options->memory ? options->memory : QED_SCAN_MEMORY_DEFAULT;
+    long cores = sysconf(_SC_NPROCESSORS_ONLN);
+    unsigned int wanted = ring ? clamp_count((uint64_t)(cores > 0 ? cores : 1), SYNC_THREADS)
+                               : SYNC_THREADS;
+
+    memory = max_u64(memory, QED_SCAN_MEMORY_MIN);
+    if (options->threads)
+        wanted = clamp_count(options->threads, QED_SCAN_THREADS_MAX);
+    scan->window = WINDOW_MAX;
+    while (scan->window > WINDOW_MIN && scan->window + WARM_BYTES > memory)
+        scan->window /= 2;
+    *threads = clamp_count(min_u64(memory / (WARM_BYTES + scan->window), scan->unit_count), wanted);
+    *slots = ring ? clamp_count((memory / *threads - WARM_BYTES) / scan->window, SLOTS_MAX) : 1;
+}
+
+static int collect(struct worker *workers, unsigned int count, struct qed_scan_stats *stats,
+                   struct qed_error *error)
+{
+    int ret = QED_OK;
+
+    for (unsigned int i = 0; i < count; i++) {
+        struct worker *worker = &workers[i];
+
+        if (worker->started)
+            pthread_join(worker->thread, NULL);
+        if (worker->status < 0 && ret == QED_OK) {
+            ret = worker->status;
+            if (error)
+                *error = worker->error;
+        }
+        stats->requests += worker->stats.requests;
+        stats->bytes_read += worker->stats.bytes_read;
+        stats->bytes_cached += worker->stats.bytes_cached;
+        stats->threads += worker->started;
+        io_queue_free(worker->queue);
+        free(worker->warm);
+    }
+    return ret;
+}
+
+/* Which kind of queue there will be, found by trying. */
+static bool rings_work(struct io *io, enum io_queue_kind kind)
+{
+    struct io_queue *queue = NULL;
+    bool work;
+
+    if (kind == IO_QUEUE_SYNC)
+        return false;
+    work = io_queue_new(&queue, io, IO_QUEUE_URING, 1, false, NULL) == QED_OK;
+    io_queue_free(queue);
+    return work;
+}
+
+static int run_scan(struct scan *scan, const struct qed_scan_options *options,
+                    struct qed_scan_stats *stats, struct qed_error *error)
+{
+    bool ring = rings_work(scan->image->io, options->queue);
+    unsigned int threads, slots, started = 0;
+    struct worker *workers;
+    bool stopped;
+    int start = QED_OK, ret;
+
+    if (options->queue == IO_QUEUE_URING && !ring)
+        return qed_fail(error, QED_ERR_UNSUPPORTED, "io_uring cannot be used here");
+    stats->queue = ring ? IO_QUEUE_URING : IO_QUEUE_SYNC;
+    choose_sizes(scan, options, ring, &threads, &slots);
+    workers = calloc(threads, sizeof(*workers));
+    if (!workers)
+        return qed_fail(error, QED_ERR_NO_MEMORY, "out of memory");
+    while (start == QED_OK && started < threads) {
+        start = start_worker(scan, &workers[started], started, slots, stats->queue, error);
+        started++;
+    }
+    if (start < 0)
+        __atomic_store_n(&scan->stop, true, __ATOMIC_RELAXED);
+    stopped = wait_for_workers(scan, options);
+    ret = collect(workers, started, stats, start < 0 ? NULL : error);
+    free(workers);
+    if (start < 0 || ret < 0)
+        return start < 0 ? start : ret;
+    return stopped ? qed_fail(error, QED_ERR_STOPPED, "interrupted") : QED_OK;
+}
+
+int qed_scan_l2(struct qed_image *image, const struct qed_scan_list *list,
+                const struct qed_scan_options *options, qed_scan_fn *fn, void *context,
+                struct qed_scan_stats *stats, struct qed_error *error)
+{
+    static const struct qed_scan_options defaults;
+    struct qed_scan_stats ignored;
+    struct scan scan = {.image = image, .list = list, .fn = fn, .context = context};
+    pthread_condattr_t attributes;
+    uint8_t byte;
+    size_t done;
+    int ret;
+
+    stats = stats ? stats : &ignored;
+    *stats = (struct qed_scan_stats){.tables = list->count};
+    if (list->count == 0)
+        return QED_OK;
+    if (make_units(&scan) < 0)
+        return qed_fail(error, QED_ERR_NO_MEMORY, "out of memory");
+    scan.can_tell_cached = io_read_cached(image->io, &byte, 1, 0, &done);
+    pthread_condattr_init(&attributes);
+    pthread_condattr_setclock(&attributes, CLOCK_MONOTONIC);
+    pthread_mutex_init(&scan.lock, NULL);
+    pthread_cond_init(&scan.changed, &attributes);
+    ret = run_scan(&scan, options ? options : &defaults, stats, error);
+    pthread_cond_destroy(&scan.changed);
+    pthread_mutex_destroy(&scan.lock);
+    pthread_condattr_destroy(&attributes);
+    free(scan.units);
+    return ret;
+}
