@@ -251,7 +251,7 @@ static struct json_object *problem_json(const struct problem *problem)
 
 /* The keys in qemu-img's order, then ours. */
 static void print_json(struct out *out, const struct check_args *args,
-                       const struct check_report *found)
+                       const struct check_report *found, bool failed)
 {
     const struct qed_check_totals *totals = &found->totals;
     const struct problem_list *list = &found->first.problems;
@@ -261,11 +261,11 @@ static void print_json(struct out *out, const struct check_args *args,
     add_number(object, "total-clusters", totals->total_clusters);
     add_nonzero(object, "corruptions-fixed", found->corruptions_fixed);
     add_nonzero(object, "corruptions", totals->corruptions);
-    add_number(object, "check-errors", 0);
+    add_number(object, "check-errors", failed);
     add_nonzero(object, "leaks", totals->leaks);
     add_nonzero(object, "allocated-clusters", totals->allocated_clusters);
     json_object_object_add(object, "filename", json_object_new_string(args->path));
-    json_object_object_add(object, "format", json_object_new_string(found->format));
+    json_object_object_add(object, "format", json_object_new_string(failed ? "qed" : found->format));
     add_nonzero(object, "fragmented-clusters", totals->fragmented_clusters);
     for (size_t i = 0; i < list->count; i++)
         json_object_array_add(problems, problem_json(&list->problems[i]));
@@ -283,14 +283,23 @@ static int print_report(const struct check_args *args, const struct check_report
     if (!out)
         return CHECK_FAILED;
     if (args->output == OPTS_OUTPUT_JSON) {
-        print_json(out, args, found);
+        print_json(out, args, found, verdict == CHECK_FAILED);
     } else {
         print_problems(&found->first.problems);
         if (found->repair_refused)
             report_warning("Nothing was repaired: see the finding above");
-        print_human(out, found);
+        if (verdict != CHECK_FAILED)
+            print_human(out, found);
     }
     return out_commit(out) == CMD_OK ? (int)verdict : CHECK_FAILED;
+}
+
+/* The check could not be done; where the header is to blame, there are findings all the same. */
+static int print_failure(const struct check_args *args, const struct check_report *found,
+                         const struct qed_error *error)
+{
+    report_error(error);
+    return found->first.problems.found ? print_report(args, found, CHECK_FAILED) : CHECK_FAILED;
 }
 
 static bool on_progress(void *context, uint64_t done, uint64_t total)
@@ -331,7 +340,7 @@ static int check(void *context)
     else if (error.code == QED_ERR_STOPPED)
         print_stopped(&found);
     else
-        report_error(&error);
+        status = print_failure(args, &found, &error);
     check_release(&found);
     return status;
 }

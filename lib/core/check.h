@@ -38,7 +38,8 @@ struct check_report {
 /*
  * Check the image at path without its backing file; with repair, mend what can be mended and
  * check again. Returns a
- * verdict; CHECK_FAILED has filled in error. The caller calls check_release in any case.
+ * verdict; CHECK_FAILED has filled in error, and, where the header is to blame, has findings. The
+ * caller calls check_release in any case.
  */
 enum check_verdict check_image(const char *path, const struct check_options *options,
                                struct check_report *report, struct qed_error *error);

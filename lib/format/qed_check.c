@@ -165,6 +165,7 @@ static int check_l1_entry(struct check *check, uint64_t l1_index, uint64_t entry
     if (l1_index >= qed_l1_entries_used(check->geometry)) {
         problem = check_l1_problem(check, PROBLEM_L1_PAST_SIZE, l1_index, entry);
         problem.clusters = 0;
+        check->l1_past_size++;
         check_found(check, &problem);
     }
     return qed_scan_list_add(&check->all, l1_index, entry, error);
@@ -252,6 +253,7 @@ static int mark_tables(struct check *check, const struct qed_scan_list *sorted,
         }
         problem = check_l1_problem(check, PROBLEM_COUNT, table->l1_index, table->file_off);
         problem.clusters = already;
+        check->l1_overlapping++;
         classify_overlap(check, sorted, &problem);
         check_found(check, &problem);
         if (problem.id != PROBLEM_L1_SAME_TABLE)

@@ -43,12 +43,12 @@ enum problem_id qed_check_l1_entry(const struct qed_geometry *geometry, uint64_t
 enum problem_id qed_check_l2_entry(const struct qed_geometry *geometry, uint64_t entry);
 
 /*
- * Whether a table is none: most of its entries, and not just a few, are not aligned. A crash leaves
- * nothing of that kind.
+ * Whether so many of a table's entries are wrong in a way that no crash leaves (not aligned, say)
+ * that it is no table: most of them, and not just a few.
  */
-static inline bool qed_check_is_nonsense(uint64_t entries, uint64_t misaligned)
+static inline bool qed_check_is_nonsense(uint64_t entries, uint64_t wrong)
 {
-    return misaligned >= 8 && misaligned > entries / 2;
+    return wrong >= 8 && wrong > entries / 2;
 }
 
 #endif

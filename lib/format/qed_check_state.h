@@ -38,7 +38,8 @@ struct check {
     struct table_state *states;  /* of list */
     struct thread_counts *counts;
     uint64_t file_length; /* bytes, when the check began */
-    uint64_t l1_entries, l1_misaligned; /* nonzero L1 entries, and those not aligned */
+    /* Nonzero L1 entries; those not aligned; those past the image size; those that overlap. */
+    uint64_t l1_entries, l1_misaligned, l1_past_size, l1_overlapping;
 };
 
 /* Count a finding, and keep it if it is among the first. */

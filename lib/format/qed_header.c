@@ -43,33 +43,6 @@ void qed_header_encode(const struct qed_header *header, uint8_t bytes[QED_HEADER
     le32_store(bytes + 60, header->backing_filename_size);
 }
 
-static int invalid(struct qed_error *error, uint64_t file_off, const char *field, uint64_t value,
-                   const char *rule)
-{
-    qed_fail(error, QED_ERR_HEADER, "QED %s is invalid (%" PRIu64 ": %s)", field, value, rule);
-    if (error)
-        error->file_off = file_off;
-    return QED_ERR_HEADER;
-}
-
-static int validate_sizes(const struct qed_header *header, struct qed_error *error)
-{
-    if (!qed_cluster_size_valid(header->cluster_size))
-        return invalid(error, 4, "cluster size", header->cluster_size,
-                       "must be a power of two from 4096 to 67108864");
-    if (!qed_table_size_valid(header->table_size))
-        return invalid(error, 8, "table size", header->table_size,
-                       "must be a power of two from 1 to 16");
-    if (header->image_size % QED_SECTOR != 0)
-        return invalid(error, 48, "image size", header->image_size, "must be a multiple of 512");
-    if (header->image_size > qed_image_size_max(header->cluster_size, header->table_size))
-        return invalid(error, 48, "image size", header->image_size,
-                       "more than the tables can address");
-    if (header->header_size == 0)
-        return invalid(error, 12, "header size", header->header_size, "must be at least 1");
-    return QED_OK;
-}
-
 static void geometry_init(struct qed_geometry *geometry, const struct qed_header *header,
                           uint64_t file_length)
 {
@@ -89,49 +62,153 @@ static void geometry_init(struct qed_geometry *geometry, const struct qed_header
     };
 }
 
-static int validate_backing(const struct qed_header *header, uint64_t header_bytes,
-                            struct qed_error *error)
+static bool features_hold(const struct qed_header *header, uint64_t file_length)
 {
-    if (!(header->features & QED_FEATURE_BACKING_FILE))
-        return QED_OK;
-    if (!range_inside(header->backing_filename_offset, header->backing_filename_size,
-                      QED_HEADER_BYTES, header_bytes))
-        return invalid(error, 56, "backing filename offset", header->backing_filename_offset,
-                       "the name must lie inside the header");
-    if (header->backing_filename_size > QED_BACKING_NAME_MAX)
-        return invalid(error, 60, "backing filename size", header->backing_filename_size,
-                       "more than 4095");
-    return QED_OK;
+    (void)file_length;
+    return (header->features & ~QED_FEATURES_KNOWN) == 0;
+}
+
+static bool cluster_size_holds(const struct qed_header *header, uint64_t file_length)
+{
+    (void)file_length;
+    return qed_cluster_size_valid(header->cluster_size);
+}
+
+static bool table_size_holds(const struct qed_header *header, uint64_t file_length)
+{
+    (void)file_length;
+    return qed_table_size_valid(header->table_size);
+}
+
+/* The rules from here on rest on a valid geometry; without one they are not looked at. */
+static bool has_geometry(const struct qed_header *header)
+{
+    return cluster_size_holds(header, 0) && table_size_holds(header, 0);
+}
+
+static bool image_size_holds(const struct qed_header *header, uint64_t file_length)
+{
+    (void)file_length;
+    return header->image_size % QED_SECTOR == 0 &&
+           (!has_geometry(header) ||
+            header->image_size <= qed_image_size_max(header->cluster_size, header->table_size));
+}
+
+static bool header_size_is_set(const struct qed_header *header, uint64_t file_length)
+{
+    (void)file_length;
+    return header->header_size > 0;
+}
+
+static bool header_size_fits(const struct qed_header *header, uint64_t file_length)
+{
+    return !cluster_size_holds(header, 0) ||
+           (uint64_t)header->header_size * header->cluster_size <=
+               qed_file_end(file_length, header->cluster_size);
+}
+
+static bool l1_offset_holds(const struct qed_header *header, uint64_t file_length)
+{
+    struct qed_geometry geometry;
+
+    if (!has_geometry(header) || !header_size_is_set(header, 0) ||
+        !header_size_fits(header, file_length))
+        return true;
+    geometry_init(&geometry, header, file_length);
+    return qed_table_offset_valid(&geometry, header->l1_table_offset);
+}
+
+static bool backing_name_holds(const struct qed_header *header, uint64_t file_length)
+{
+    (void)file_length;
+    return !(header->features & QED_FEATURE_BACKING_FILE) || !cluster_size_holds(header, 0) ||
+           (range_inside(header->backing_filename_offset, header->backing_filename_size,
+                         QED_HEADER_BYTES, (uint64_t)header->header_size * header->cluster_size) &&
+            header->backing_filename_size <= QED_BACKING_NAME_MAX);
+}
+
+/* Every rule of the header, in the order in which they are checked. */
+static const struct rule {
+    enum problem_id id;
+    unsigned int file_off, width; /* of the field, bytes */
+    bool (*holds)(const struct qed_header *header, uint64_t file_length);
+    const char *complaint; /* as QEMU words it */
+    const char *expected;
+} rules[] = {
+    {PROBLEM_FEATURES, 16, 8, features_hold, "Unsupported QED features", NULL},
+    {PROBLEM_CLUSTER_SIZE, 4, 4, cluster_size_holds, "QED cluster size is invalid",
+     "must be a power of two from 4096 to 67108864"},
+    {PROBLEM_TABLE_SIZE, 8, 4, table_size_holds, "QED table size is invalid",
+     "must be a power of two from 1 to 16"},
+    {PROBLEM_IMAGE_SIZE, 48, 8, image_size_holds, "QED image size is invalid",
+     "must be a multiple of 512, and not more than the tables can address"},
+    {PROBLEM_HEADER_SIZE, 12, 4, header_size_is_set, "QED header size is invalid",
+     "must be at least 1"},
+    {PROBLEM_HEADER_SIZE, 12, 4, header_size_fits, "QED header size is too large",
+     "more clusters than the file has"},
+    {PROBLEM_L1_OFFSET, 40, 8, l1_offset_holds, "QED table offset is invalid",
+     "the L1 table must be aligned and lie between header and end of file"},
+    {PROBLEM_BACKING_PLACE, 56, 4, backing_name_holds, "QED backing filename offset is invalid",
+     "the name must lie inside the header and be no longer than 4095 bytes"},
+};
+
+#define RULE_COUNT (sizeof(rules) / sizeof(rules[0]))
+
+static uint64_t field_value(const struct rule *rule, const uint8_t bytes[QED_HEADER_BYTES])
+{
+    return rule->width == 8 ? le64_load(bytes + rule->file_off) : le32_load(bytes + rule->file_off);
+}
+
+static int broken_rule(const struct rule *rule, const struct qed_header *header,
+                       struct qed_error *error)
+{
+    uint8_t bytes[QED_HEADER_BYTES];
+    int code = rule->id == PROBLEM_FEATURES ? QED_ERR_UNSUPPORTED : QED_ERR_HEADER;
+
+    qed_header_encode(header, bytes);
+    if (rule->id == PROBLEM_FEATURES)
+        qed_fail(error, code, "%s: %" PRIx64, rule->complaint,
+                 header->features & ~QED_FEATURES_KNOWN);
+    else
+        qed_fail(error, code, "%s (%" PRIu64 ": %s)", rule->complaint, field_value(rule, bytes),
+                 rule->expected);
+    if (error)
+        error->file_off = rule->file_off;
+    return code;
 }
 
 int qed_header_validate(const struct qed_header *header, uint64_t file_length,
                         struct qed_geometry *geometry, struct qed_error *error)
 {
-    struct qed_geometry found;
-    int ret;
-
     if (header->magic != QED_MAGIC)
         return qed_fail(error, QED_ERR_FORMAT, "Image not in QED format");
-    if (header->features & ~QED_FEATURES_KNOWN) {
-        return qed_fail(error, QED_ERR_UNSUPPORTED, "Unsupported QED features: %" PRIx64,
-                        header->features & ~QED_FEATURES_KNOWN);
+    for (size_t i = 0; i < RULE_COUNT; i++) {
+        if (!rules[i].holds(header, file_length))
+            return broken_rule(&rules[i], header, error);
     }
-    ret = validate_sizes(header, error);
-    if (ret < 0)
-        return ret;
-    geometry_init(&found, header, file_length);
-    if (found.header_bytes > found.file_end)
-        return qed_fail(error, QED_ERR_HEADER,
-                        "QED header size is too large (%" PRIu32 " clusters, more than the file)",
-                        header->header_size);
-    if (!qed_table_offset_valid(&found, header->l1_table_offset))
-        return invalid(error, 40, "table offset", header->l1_table_offset,
-                       "the L1 table must be aligned and lie between header and end of file");
-    ret = validate_backing(header, found.header_bytes, error);
-    if (ret < 0)
-        return ret;
-    *geometry = found;
+    geometry_init(geometry, header, file_length);
     return QED_OK;
+}
+
+void qed_header_inspect(const uint8_t bytes[QED_HEADER_BYTES], uint64_t file_length,
+                        problem_fn *report, void *context)
+{
+    struct qed_header header;
+
+    if (file_length < QED_HEADER_BYTES) {
+        report(context, &(struct problem){.id = PROBLEM_HEADER_CUT_SHORT,
+                                          .file_len = QED_HEADER_BYTES});
+        return;
+    }
+    qed_header_decode(&header, bytes);
+    for (size_t i = 0; i < RULE_COUNT; i++) {
+        if (!rules[i].holds(&header, file_length))
+            report(context, &(struct problem){.id = rules[i].id,
+                                              .has_value = true,
+                                              .value = field_value(&rules[i], bytes),
+                                              .file_off = rules[i].file_off,
+                                              .file_len = rules[i].width});
+    }
 }
 
 static int read_backing_name(struct io *io, const struct qed_header *header, char **backing_name,

@@ -8,6 +8,7 @@
 #include <stddef.h>
 #include <stdint.h>
 
+#include "format/problem.h"
 #include "format/qed_layout.h"
 #include "io/io.h"
 
@@ -44,6 +45,14 @@ void qed_header_encode(const struct qed_header *header, uint8_t bytes[QED_HEADER
  */
 int qed_header_validate(const struct qed_header *header, uint64_t file_length,
                         struct qed_geometry *geometry, struct qed_error *error);
+
+/*
+ * Report every field that keeps a file of file_length bytes from being opened, for a check; fields
+ * whose rule rests on a field that is broken itself are left out. bytes are the first of the file,
+ * zeroes past its end; it must begin with the magic.
+ */
+void qed_header_inspect(const uint8_t bytes[QED_HEADER_BYTES], uint64_t file_length,
+                        problem_fn *report, void *context);
 
 /*
  * Read, decode and validate the header of io. *backing_name gets the name of the backing file,

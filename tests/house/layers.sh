@@ -16,7 +16,7 @@ file_calls=$(words access 'chmod|chown' close 'creat|open(at|at2|dir)?' copy_fil
     '(posix_)?fallocate' 'ioctl|lockf|mmap|munmap' 'link|linkat|symlink|symlinkat' 'lseek(64)?' \
     '[ls]?stat|statx' 'mk(dir|dtemp|ostemp|stemp)' 'p?(read|write)v?' 'p(read|write)(64|v2)' \
     'readlink|readlinkat|realpath' 'remove|rmdir|unlink|unlinkat' 'rename(at|at2)?' sendfile \
-    'sync|syncfs|sync_file_range' tmpfile truncate)
+    'sync|syncfs|sync_file_range' truncate)
 program_calls=$(words abort assert 'v?f?printf' 'f?put(s|c)' 'putc|putchar|perror|fwrite' \
     '_?exit|_Exit|quick_exit|atexit' '(secure_)?getenv' 'setenv|putenv')
 
