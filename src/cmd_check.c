@@ -34,6 +34,7 @@ static const struct argp_option options[] = {
      0},
     {"memory", OPTS_KEY_MEMORY, "SIZE", 0, "Memory for read buffers (default 64M, at least 1M)", 0},
     {"progress", 'p', NULL, 0, "Show progress, also where stderr is no terminal", 0},
+    {"force-share", 'U', NULL, 0, "Take no locks: another process may write to the image meanwhile", 0},
     {0},
 };
 
@@ -57,6 +58,9 @@ static error_t parse(int key, char *arg, struct argp_state *state)
     uint64_t bytes;
 
     switch (key) {
+    case 'U':
+        args->options.share = true;
+        return 0;
     case 'q':
         args->quiet = true;
         return 0;
@@ -80,6 +84,9 @@ static error_t parse(int key, char *arg, struct argp_state *state)
         return 0;
     case ARGP_KEY_ARG:
     case ARGP_KEY_END:
+        if (key == ARGP_KEY_END && args->options.share && args->options.repair)
+            return report_usage("-U cannot be used with -r: a repair needs the image to itself"),
+                   OPTS_REPORTED;
         return opts_one_image(key, arg, &args->path);
     default:
         return ARGP_ERR_UNKNOWN;
@@ -258,7 +265,7 @@ static void print_json(struct out *out, const struct check_args *args,
     struct json_object *object = json_object_new_object();
     struct json_object *problems = json_object_new_array();
 
-    add_number(object, "total-clusters", totals->total_clusters);
+    add_nonzero(object, "total-clusters", totals->total_clusters);
     add_nonzero(object, "corruptions-fixed", found->corruptions_fixed);
     add_nonzero(object, "corruptions", totals->corruptions);
     add_number(object, "check-errors", failed);

@@ -34,6 +34,7 @@ static const struct argp_option options[] = {
      "Leave out blocks of SIZE bytes that are all zero (default 4k); 0 stores everything", 0},
     {"backing", OPTS_KEY_BACKING, "POLICY", 0,
      "Backing files that may be opened: follow (default), same-directory or none", 0},
+    {"force-share", 'U', NULL, 0, "Take no locks on the source: another process may write to it meanwhile", 0},
     {0},
 };
 
@@ -42,6 +43,9 @@ static error_t parse(int key, char *arg, struct argp_state *state)
     struct convert_args *args = state->input;
 
     switch (key) {
+    case 'U':
+        args->options.share_source = true;
+        return 0;
     case 'p':
         args->show_progress = true;
         return 0;

@@ -89,7 +89,7 @@ static void print_formatting(const char *path, const struct create_options *crea
     if (create->has_table_size)
         printf(" table_size=%" PRIu64, create->table_size);
     printf("\n");
-    fflush(stdout);
+    out_flush();
 }
 
 static bool known_format(const char *format)

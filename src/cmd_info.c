@@ -17,7 +17,7 @@ struct info_args {
     const char *path;
     const char *format;
     enum opts_output output;
-    bool backing_chain;
+    bool backing_chain, share;
     enum image_backing backing;
 };
 
@@ -27,6 +27,7 @@ static const struct argp_option options[] = {
     {"backing-chain", OPTS_KEY_BACKING_CHAIN, NULL, 0, "Show the backing files, too", 0},
     {"backing", OPTS_KEY_BACKING, "POLICY", 0,
      "Backing files that may be opened: follow (default), same-directory or none", 0},
+    {"force-share", 'U', NULL, 0, "Take no locks: another process may write to the image meanwhile", 0},
     {0},
 };
 
@@ -35,6 +36,9 @@ static error_t parse(int key, char *arg, struct argp_state *state)
     struct info_args *args = state->input;
 
     switch (key) {
+    case 'U':
+        args->share = true;
+        return 0;
     case 'f':
         args->format = arg;
         return 0;
@@ -168,6 +172,7 @@ static int info(void *context)
     const struct info_args *args = context;
     struct image_options open_options = {
         .format = args->format,
+        .share = args->share,
         .backing = args->backing_chain ? args->backing : IMAGE_BACKING_IGNORE};
     struct qed_error error = QED_ERROR_INIT;
     struct image *image = NULL;

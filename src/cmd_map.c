@@ -17,6 +17,7 @@ struct map_args {
     enum opts_output output;
     uint64_t start, length; /* guest bytes */
     enum image_backing backing;
+    bool share;
 };
 
 static const struct argp_option options[] = {
@@ -26,6 +27,7 @@ static const struct argp_option options[] = {
     {"max-length", 'l', "LENGTH", 0, "How many guest bytes to map (default: to the end)", 0},
     {"backing", OPTS_KEY_BACKING, "POLICY", 0,
      "Backing files that may be opened: follow (default), same-directory or none", 0},
+    {"force-share", 'U', NULL, 0, "Take no locks: another process may write to the image meanwhile", 0},
     {0},
 };
 
@@ -34,6 +36,9 @@ static error_t parse(int key, char *arg, struct argp_state *state)
     struct map_args *args = state->input;
 
     switch (key) {
+    case 'U':
+        args->share = true;
+        return 0;
     case 'f':
         args->format = arg;
         return 0;
@@ -117,7 +122,8 @@ static int print_map(const struct map_args *args, struct image *image, struct ou
 static int map(void *context)
 {
     const struct map_args *args = context;
-    struct image_options open_options = {.format = args->format, .backing = args->backing};
+    struct image_options open_options = {
+        .format = args->format, .share = args->share, .backing = args->backing};
     struct qed_error error = QED_ERROR_INIT;
     struct image *image;
     struct out *out;

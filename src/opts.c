@@ -72,7 +72,7 @@ static int print_help(const struct argp *argp, const char *command)
 
     snprintf(name, sizeof(name), "qedtool %s", command);
     argp_help(argp, stdout, ARGP_HELP_USAGE | ARGP_HELP_LONG | ARGP_HELP_DOC, name);
-    return fflush(stdout) == 0 ? CMD_OK : CMD_FAILED;
+    return CMD_OK;
 }
 
 static int report_bad_word(const struct argp *argp, const char *word)

@@ -17,6 +17,9 @@
 #define MEMORY_MAX ((size_t)4 << 20)
 #define INDENT 4
 
+/* Of the first failure to write to stdout, 0 for none. */
+static int stdout_errno;
+
 struct out {
     bool quiet;
     int failed_errno; /* of the first failure to gather, 0 for none */
@@ -150,19 +153,37 @@ static bool copy_file(struct out *out)
     return !ferror(out->file);
 }
 
+static bool copy_text(struct out *out)
+{
+    return out->used == 0 || fwrite(out->text, 1, out->used, stdout) == out->used;
+}
+
 int out_commit(struct out *out)
 {
-    int status = CMD_OK;
-    bool ok;
+    bool ok = !out->failed_errno;
 
     errno = out->failed_errno;
-    ok = !out->failed_errno;
     if (ok)
-        ok = out->file ? copy_file(out) : fwrite(out->text, 1, out->used, stdout) == out->used;
-    if (!ok || fflush(stdout) != 0)
-        status = report("cannot write to stdout: %s", strerror(errno));
+        ok = out->file ? copy_file(out) : copy_text(out);
+    if (!ok && !stdout_errno)
+        stdout_errno = errno;
+    out_flush();
     out_discard(out);
-    return status;
+    return stdout_errno ? CMD_FAILED : CMD_OK;
+}
+
+void out_flush(void)
+{
+    if (fflush(stdout) != 0 && !stdout_errno)
+        stdout_errno = errno;
+}
+
+int out_finish(int status)
+{
+    out_flush();
+    if (!stdout_errno)
+        return status;
+    return report("cannot write to stdout: %s", strerror(stdout_errno));
 }
 
 void out_discard(struct out *out)

@@ -24,9 +24,18 @@ void out_json(struct out *out, struct json_object *value);
 
 /*
  * Write what was gathered to stdout, flush it, and release out. Returns CMD_OK, or CMD_FAILED,
- * reported, when not all could be gathered or written.
+ * which out_finish will report, when not all could be gathered or written.
  */
 int out_commit(struct out *out);
+
+/*
+ * Flush stdout, for what was printed straight to it. A failure is remembered, and reported by
+ * out_finish.
+ */
+void out_flush(void);
+
+/* At the end of the program: CMD_FAILED, reported, when anything was not written, else status. */
+int out_finish(int status);
 
 /* Release without writing; NULL-safe. */
 void out_discard(struct out *out);

@@ -9,6 +9,7 @@
 #include <unistd.h>
 
 #include "base/units.h"
+#include "out.h"
 
 #define REDRAW_SECONDS 0.2
 #define LONG_SECONDS 1.0
@@ -25,7 +26,7 @@ static double seconds_between(const struct timespec *from, const struct timespec
 static void print_percent(double part, const char *end)
 {
     printf("    (%3.2f/100%%)%s", part * 100, end);
-    fflush(stdout);
+    out_flush();
 }
 
 void progress_start(struct progress *progress, bool asked, bool allowed)
@@ -88,7 +89,7 @@ void progress_end(struct progress *progress, bool success)
     if (success)
         print_percent(1, "\r");
     printf("\n");
-    fflush(stdout);
+    out_flush();
 }
 
 static void on_signal(int number)
@@ -110,8 +111,13 @@ void progress_catch_signals(void)
 
     sigemptyset(&action.sa_mask);
     sigemptyset(&question.sa_mask);
-    for (size_t i = 0; i < sizeof(numbers) / sizeof(numbers[0]); i++)
-        sigaction(numbers[i], &action, NULL);
+    for (size_t i = 0; i < sizeof(numbers) / sizeof(numbers[0]); i++) {
+        struct sigaction before;
+
+        /* What was ignored from the start stays so: nohup(1), background jobs. */
+        if (sigaction(numbers[i], NULL, &before) == 0 && before.sa_handler != SIG_IGN)
+            sigaction(numbers[i], &action, NULL);
+    }
     sigaction(SIGUSR1, &question, NULL);
 }
 

@@ -2,12 +2,14 @@
  * The program: picks the command.
  * SPDX-License-Identifier: MIT
  */
+#include <fcntl.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 
 #include "cmd.h"
 #include "config.h"
+#include "out.h"
 #include "report.h"
 
 static const struct {
@@ -35,16 +37,28 @@ static int print_help(void)
            "  -h, --help     print this help and exit\n"
            "  -V, --version  print the version and exit\n\n"
            "'qedtool COMMAND --help' lists the options of a command; man qedtool tells the rest.\n");
-    return fflush(stdout) == 0 ? CMD_OK : CMD_FAILED;
+    return CMD_OK;
 }
 
 static int print_version(void)
 {
     printf("qedtool %s\n", PACKAGE_VERSION);
-    return fflush(stdout) == 0 ? CMD_OK : CMD_FAILED;
+    return CMD_OK;
 }
 
-int main(int argc, char **argv)
+/*
+ * A closed descriptor would be given to the next file that is opened, and what is printed would go
+ * into it. What takes its place fails as a closed one does.
+ */
+static void fill_standard_descriptors(void)
+{
+    for (int fd = 0; fd < 3; fd++) {
+        if (fcntl(fd, F_GETFD) < 0 && open("/dev/null", fd == 0 ? O_WRONLY : O_RDONLY) < 0)
+            exit(CMD_FAILED);
+    }
+}
+
+static int run(int argc, char **argv)
 {
     const char *word = argc > 1 ? argv[1] : NULL;
 
@@ -61,4 +75,10 @@ int main(int argc, char **argv)
             return commands[i].run(argc - 1, argv + 1);
     }
     return report_usage("Command not found: %s", word);
+}
+
+int main(int argc, char **argv)
+{
+    fill_standard_descriptors();
+    return out_finish(run(argc, argv));
 }

@@ -29,6 +29,7 @@ static const char *const code_names[] = {
     [-QED_ERR_STOPPED] = "stopped",
     [-QED_ERR_LOOP] = "loop",
     [-QED_ERR_CHANGED] = "changed",
+    [-QED_ERR_IN_USE] = "in-use",
 };
 
 _Static_assert(sizeof(code_names) / sizeof(code_names[0]) == QED_CODE_COUNT,

@@ -26,12 +26,13 @@ enum qed_code {
     QED_ERR_NO_SPACE = -12,   /* the target cannot hold the data */
     QED_ERR_SAME_FILE = -13,  /* source and target are one file */
     QED_ERR_STOPPED = -14,    /* the caller asked to stop */
-    QED_ERR_CHANGED = -16,    /* the file was changed by somebody else meanwhile */
     QED_ERR_LOOP = -15,       /* an image is its own backing file, directly or not */
+    QED_ERR_CHANGED = -16,    /* the file was changed by somebody else meanwhile */
+    QED_ERR_IN_USE = -17,     /* another process has it open in a way that forbids ours */
 };
 
 /* One more than the number of error codes; codes run from 0 down to -(QED_CODE_COUNT - 1). */
-#define QED_CODE_COUNT 17
+#define QED_CODE_COUNT 18
 
 struct qed_error {
     int code;          /* enum qed_code */

@@ -95,7 +95,8 @@ bool units_parse_size(const char *text, uint64_t *bytes)
         if (!checked_mul(whole, UINT64_C(1) << shift, &total))
             return false;
         whole = (uint64_t)((long double)numerator / (long double)denominator *
-                           (long double)(UINT64_C(1) << shift));
+                               (long double)(UINT64_C(1) << shift) +
+                           0.5L);
         if (!checked_add(total, whole, &total))
             return false;
     }

@@ -11,7 +11,7 @@
 
 /*
  * Parse digits, an optional decimal fraction and an optional suffix k, K, M, G, T, P or E (1024
- * based; b or B for bytes), or a 0x number without suffix, into bytes. A fraction is rounded down.
+ * based; b or B for bytes), or a 0x number without suffix, into bytes. A fraction is rounded to the nearest byte.
  * False on anything else, on a negative number, and on a result over INT64_MAX: files end there.
  */
 bool units_parse_size(const char *text, uint64_t *bytes);

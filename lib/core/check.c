@@ -67,6 +67,7 @@ enum check_verdict check_image(const char *path, const struct check_options *opt
 {
     struct image_options open_options = {.format = options->format,
                                          .writable = options->repair,
+                                         .share = options->share,
                                          .backing = IMAGE_BACKING_IGNORE};
     enum check_verdict verdict = CHECK_FAILED;
     struct image *image = NULL;

@@ -13,6 +13,7 @@
 struct check_options {
     const char *format; /* "qed", "raw", NULL to probe */
     bool repair;
+    bool share; /* take no locks; not together with repair */
     size_t problem_limit; /* how many findings are kept; all are counted */
     struct qed_scan_options scan;
 };

@@ -136,6 +136,14 @@ static int base_is_zero(struct convert *convert, uint64_t virt_off, uint64_t max
     return QED_OK;
 }
 
+/* Zero what the base stores at virt_off and is not zero; *len is cut to what was looked at. */
+static int zero_unlike_base(struct convert *convert, uint64_t virt_off, uint64_t *len)
+{
+    *len = min_u64(*len, convert->buffer_bytes);
+    memset(convert->buffer, 0, (size_t)*len);
+    return put_difference(convert, virt_off, convert->buffer, (size_t)*len);
+}
+
 /* A run that reads as zeroes: nothing to do where what is below does, too. */
 static int copy_zero_run(struct convert *convert, uint64_t virt_off, uint64_t len)
 {
@@ -149,7 +157,7 @@ static int copy_zero_run(struct convert *convert, uint64_t virt_off, uint64_t le
 
         ret = base_is_zero(convert, virt_off, len, &step, &is_zero);
         if (ret == QED_OK && !is_zero)
-            ret = put_zero(convert, virt_off, step);
+            ret = zero_unlike_base(convert, virt_off, &step);
         virt_off += step;
         len -= step;
     }
@@ -309,6 +317,7 @@ int convert_image(const char *source_path, const char *target_path,
                   const struct convert_options *options, struct qed_error *error)
 {
     struct image_options source_options = {.format = options->source_format,
+                                           .share = options->share_source,
                                            .backing = options->backing};
     struct convert convert = {
         .options = options, .source_path = source_path, .error = error};

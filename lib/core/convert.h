@@ -20,6 +20,7 @@ typedef bool convert_progress_fn(void *context, uint64_t done, uint64_t total);
 
 struct convert_options {
     const char *source_format;    /* "qed", "raw", NULL to probe */
+    bool share_source;            /* take no locks on the source's files */
     enum image_backing backing;   /* policy for the source's and the target's backing files */
     struct create_options target; /* format, geometry, backing file; its size is the source's */
     bool existing;                /* write into a target that is there */

@@ -50,8 +50,16 @@ static int look_at_backing(struct create_options *options, const char *path,
     return ret;
 }
 
+static bool is_raw(const struct create_options *options)
+{
+    return strcmp(options->format, "raw") == 0;
+}
+
 int create_prepare(struct create_options *options, const char *path, struct qed_error *error)
 {
+    if (is_raw(options) && options->backing_name)
+        return qed_fail(error, QED_ERR_INVALID,
+                        "Backing file not supported for file format 'raw'");
     if (options->backing_name && !options->unsafe_backing) {
         int ret = look_at_backing(options, path, error);
 
@@ -61,11 +69,6 @@ int create_prepare(struct create_options *options, const char *path, struct qed_
     if (!options->has_size)
         return qed_fail(error, QED_ERR_INVALID, "Image creation needs a size parameter");
     return QED_OK;
-}
-
-static bool is_raw(const struct create_options *options)
-{
-    return strcmp(options->format, "raw") == 0;
 }
 
 /* Sizes are rounded up to whole sectors. */
@@ -89,12 +92,8 @@ int create_validate(const struct create_options *options, struct qed_error *erro
 {
     struct qed_create_options qed;
 
-    if (is_raw(options)) {
-        if (options->backing_name)
-            return qed_fail(error, QED_ERR_INVALID,
-                            "Backing file not supported for file format 'raw'");
+    if (is_raw(options))
         return QED_OK;
-    }
     if (options->backing_format && strcmp(options->backing_format, "qed") != 0 &&
         strcmp(options->backing_format, "raw") != 0)
         return qed_fail(error, QED_ERR_INVALID, "Parameter 'backing-fmt' does not accept value '%s'",

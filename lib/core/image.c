@@ -14,6 +14,7 @@
 #include "format/probe.h"
 #include "format/qed.h"
 #include "io/io_file.h"
+#include "io/io_lock.h"
 
 struct layer {
     char *path;
@@ -93,7 +94,7 @@ static int check_loop(const struct image *image, const struct layer *layer,
 
 /* Open one more layer at path, which the image then owns. */
 static int push_layer(struct image *image, char *path, const char *format, bool writable,
-                      struct qed_error *error)
+                      bool share, struct qed_error *error)
 {
     struct layer *layer = &image->layers[image->depth];
     int ret;
@@ -102,6 +103,8 @@ static int push_layer(struct image *image, char *path, const char *format, bool 
     ret = io_file_open(&layer->io, path, writable, &layer->file, error);
     if (ret == QED_OK)
         ret = check_loop(image, layer, error);
+    if (ret == QED_OK && !share)
+        ret = io_lock(layer->io, path, writable, error);
     if (ret == QED_OK)
         ret = choose_driver(layer, format, error);
     if (ret == QED_OK)
@@ -115,13 +118,14 @@ static int push_layer(struct image *image, char *path, const char *format, bool 
     return QED_OK;
 }
 
-static int push_backing(struct image *image, enum image_backing policy, struct qed_error *error)
+static int push_backing(struct image *image, const struct image_options *options,
+                        struct qed_error *error)
 {
     const struct layer *above = &image->layers[image->depth - 1];
     const char *name = above->driver->backing_name(above->state);
     const char *format = above->driver->backing_is_raw(above->state) ? "raw" : NULL;
     char *path;
-    int ret = check_backing_name(name, policy, error);
+    int ret = check_backing_name(name, options->backing, error);
 
     if (ret < 0)
         return ret;
@@ -131,7 +135,7 @@ static int push_backing(struct image *image, enum image_backing policy, struct q
     path = image_resolve_backing(above->path, name);
     if (!path)
         return qed_fail(error, QED_ERR_NO_MEMORY, "out of memory");
-    ret = push_layer(image, path, format, false, error);
+    ret = push_layer(image, path, format, false, options->share, error);
     if (ret == QED_ERR_OPEN || ret == QED_ERR_NOT_FILE)
         return qed_fail_prefix(error, ret, "Could not open backing file");
     if (ret < 0 && ret != QED_ERR_BACKING && ret != QED_ERR_LOOP)
@@ -151,13 +155,13 @@ int image_open(struct image **out, const char *path, const struct image_options 
         free(own_path);
         return qed_fail(error, QED_ERR_NO_MEMORY, "out of memory");
     }
-    ret = push_layer(image, own_path, options->format, options->writable, error);
+    ret = push_layer(image, own_path, options->format, options->writable, options->share, error);
     while (ret == QED_OK && options->backing != IMAGE_BACKING_IGNORE) {
         const struct layer *last = &image->layers[image->depth - 1];
 
         if (!last->driver->backing_name(last->state))
             break;
-        ret = push_backing(image, options->backing, error);
+        ret = push_backing(image, options, error);
     }
     if (ret < 0) {
         image_close(image);
@@ -323,7 +327,8 @@ int image_next_run(struct image *image, uint64_t virt_off, uint64_t max_len, str
 int image_read_run(struct image *image, const struct extent *run, uint64_t in_run, void *buffer,
                    size_t len, struct qed_error *error)
 {
-    int ret = io_read(image->layers[run->depth].io, buffer, len, run->file_off + in_run, error);
+    int ret = io_read_sectors(image->layers[run->depth].io, buffer, len, run->file_off + in_run,
+                              error);
 
     if (ret < 0)
         return qed_fail_prefix(error, ret, "'%s'", image->layers[run->depth].path);

@@ -29,6 +29,7 @@ struct image_options {
     const char *format; /* "qed", "raw", NULL to probe */
     bool writable;      /* the image itself; backing files never are */
     enum image_backing backing;
+    bool share;        /* take no locks: somebody may write meanwhile; not together with writable */
     bool plain_errors; /* do not put "Could not open 'F': " before a failure to open F itself */
 };
 

@@ -60,7 +60,7 @@ static int look_at_cluster(struct leaks *leaks, uint64_t file_off, enum look *lo
             continue;
         }
         step = (size_t)min_u64(step, end - file_off);
-        ret = io_read(leaks->check->image->io, leaks->buffer, step, file_off, error);
+        ret = io_read_sectors(leaks->check->image->io, leaks->buffer, step, file_off, error);
         if (ret < 0)
             return ret;
         found = look_at_bytes(g, leaks->buffer, step);

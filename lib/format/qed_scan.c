@@ -53,7 +53,7 @@ static int scan_bytes(struct qed_image *image, struct qed_scan_piece *piece, uin
                       size_t len, uint64_t *buffer, qed_scan_fn *fn, void *context,
                       struct qed_error *error)
 {
-    int ret = io_read(image->io, buffer, len, piece->table->file_off + in_table, error);
+    int ret = io_read_sectors(image->io, buffer, len, piece->table->file_off + in_table, error);
 
     if (ret < 0)
         return ret;

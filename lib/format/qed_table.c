@@ -106,7 +106,7 @@ static int piece_read(struct qed_table_cache *cache, uint64_t table_off, uint64_
     piece = calloc(1, sizeof(*piece) + cache->piece_bytes);
     if (!piece)
         return qed_fail(error, QED_ERR_NO_MEMORY, "out of memory");
-    ret = io_read(cache->io, piece->entries, cache->piece_bytes, file_off, error);
+    ret = io_read_sectors(cache->io, piece->entries, cache->piece_bytes, file_off, error);
     if (ret < 0) {
         free(piece);
         return ret;

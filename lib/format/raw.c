@@ -53,11 +53,13 @@ static int raw_next_run(void *state, uint64_t virt_off, uint64_t max_len, struct
 
     if (ret < 0)
         return ret;
-    *run = (struct extent){.virt_off = virt_off, .length = max_len, .kind = EXTENT_ZERO};
+    *run = (struct extent){.virt_off = virt_off,
+                           .length = max_len,
+                           .kind = EXTENT_ZERO,
+                           .has_file_off = true,
+                           .file_off = virt_off};
     if (virt_off >= raw->length || stored.length == 0)
         return QED_OK;
-    run->has_file_off = true;
-    run->file_off = virt_off;
     run->length = min_u64(max_len, min_u64(stored.length, raw->length - virt_off));
     if (stored.is_data)
         run->kind = EXTENT_DATA;

@@ -28,6 +28,18 @@ int io_read_padded(struct io *io, void *buffer, size_t len, uint64_t file_off,
     return inside ? io_read(io, buffer, inside, file_off, error) : QED_OK;
 }
 
+int io_read_sectors(struct io *io, void *buffer, size_t len, uint64_t file_off,
+                    struct qed_error *error)
+{
+    uint64_t length;
+    int ret = io_read(io, buffer, len, file_off, error);
+
+    if (ret != QED_ERR_SHORT_READ || io_get_length(io, &length, NULL) < 0 ||
+        !range_inside(file_off, len, 0, blocks_for(length, 9) << 9))
+        return ret;
+    return io_read_padded(io, buffer, len, file_off, error);
+}
+
 bool io_read_cached(struct io *io, void *buffer, size_t len, uint64_t file_off, size_t *done)
 {
     *done = 0;

@@ -51,6 +51,13 @@ int io_read_padded(struct io *io, void *buffer, size_t len, uint64_t file_off,
                    struct qed_error *error);
 
 /*
+ * Read len bytes of a file that counts in sectors of 512: where its last sector is not whole, the
+ * bytes that are not there read as zeroes. QED_ERR_SHORT_READ past that sector.
+ */
+int io_read_sectors(struct io *io, void *buffer, size_t len, uint64_t file_off,
+                    struct qed_error *error);
+
+/*
  * Read what is in memory already of a range, up to the first byte that is not: *done bytes. False,
  * and nothing read, where that cannot be told. preadv2(2), RWF_NOWAIT.
  */

@@ -38,8 +38,9 @@ static void finish(struct io_queue *queue, struct io_request *request, int statu
 static void read_rest(struct io_queue *queue, struct io_request *request)
 {
     struct qed_error error = QED_ERROR_INIT;
-    int ret = io_read(queue->io, (char *)request->buffer + request->done,
-                      request->len - request->done, request->file_off + request->done, &error);
+    int ret = io_read_sectors(queue->io, (char *)request->buffer + request->done,
+                              request->len - request->done, request->file_off + request->done,
+                              &error);
 
     finish(queue, request, ret, error.sys_errno);
 }

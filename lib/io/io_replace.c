@@ -6,6 +6,7 @@
 
 #include <errno.h>
 #include <fcntl.h>
+#include <limits.h>
 #include <stdbool.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -14,21 +15,52 @@
 #include <unistd.h>
 
 #include "io/io_file.h"
+#include "io/io_lock.h"
+
+#define LINKS_MAX 40 /* as the kernel has it, path_resolution(7) */
 
 struct io_replace {
     struct io *io;
+    struct io *replaced; /* the file that was there, locked; NULL when there was none */
     char *path;   /* where the file is to stand */
     char *beside; /* where it is until then; NULL when it is not there */
 };
 
+/* Where a link leads, from the folder that it is in; NULL when path is no link. */
+static char *follow_link(const char *path)
+{
+    char target[PATH_MAX];
+    char *folder, *joined = NULL;
+    ssize_t len = readlink(path, target, sizeof(target) - 1);
+
+    if (len < 0)
+        return NULL;
+    target[len] = '\0';
+    if (target[0] == '/')
+        return strdup(target);
+    folder = io_file_folder(path);
+    if (folder && asprintf(&joined, "%s%s", folder, target) < 0)
+        joined = NULL;
+    free(folder);
+    return joined;
+}
+
 /* The path that opening path for writing would write to; the caller frees it. */
 static char *resolve_target(const char *path)
 {
-    char *resolved = realpath(path, NULL);
+    char *resolved = strdup(path);
 
-    if (resolved || errno != ENOENT)
-        return resolved;
-    return strdup(path); /* a new file; a dangling link is replaced by the file */
+    for (int i = 0; resolved && i < LINKS_MAX; i++) {
+        char *next = follow_link(resolved);
+
+        if (!next)
+            return resolved;
+        free(resolved);
+        resolved = next;
+    }
+    free(resolved);
+    errno = ELOOP;
+    return NULL;
 }
 
 static char *temporary_name(const char *path)
@@ -53,23 +85,32 @@ static mode_t default_mode(void)
 /* Give the new file the owner and mode of the one it replaces, as far as we may. */
 static int copy_owner_and_mode(int fd, const char *path, struct qed_error *error)
 {
+    mode_t mode = default_mode();
     struct stat st;
-    mode_t mode;
 
     if (stat(path, &st) == 0) {
-        if (!S_ISREG(st.st_mode))
-            return qed_fail(error, QED_ERR_NOT_FILE, "'%s' is not a regular file", path);
-        if (access(path, W_OK) < 0)
-            return qed_fail_errno(error, QED_ERR_OPEN, errno, "Could not open '%s'", path);
         mode = st.st_mode & 07777;
         if (fchown(fd, st.st_uid, st.st_gid) < 0)
             mode &= 0777; /* not ours to give: then no set-id bits either */
-    } else {
-        mode = default_mode();
     }
     if (fchmod(fd, mode) < 0)
         return qed_fail_errno(error, QED_ERR_OPEN, errno, "Could not create '%s'", path);
     return QED_OK;
+}
+
+/* Hold what is at path, if anything, so that nobody opens it while it is being replaced. */
+static int hold_replaced(struct io_replace *replace, const char *name, struct qed_error *error)
+{
+    struct io_file_info info;
+    bool exists;
+    int ret = io_file_query(name, &exists, &info, error);
+
+    if (ret < 0 || !exists)
+        return ret;
+    if (info.is_block_device)
+        return qed_fail(error, QED_ERR_NOT_FILE, "'%s' is not a regular file", name);
+    ret = io_file_open(&replace->replaced, name, true, NULL, error);
+    return ret < 0 ? ret : io_lock(replace->replaced, name, true, error);
 }
 
 int io_replace_begin(struct io_replace **out, const char *path, struct io **io,
@@ -87,6 +128,12 @@ int io_replace_begin(struct io_replace **out, const char *path, struct io **io,
         ret = qed_fail_errno(error, QED_ERR_OPEN, errno, "Could not create '%s'", path);
         goto out;
     }
+    ret = hold_replaced(replace, path, error);
+    if (ret < 0) {
+        free(replace->beside);
+        replace->beside = NULL;
+        goto out;
+    }
     fd = mkostemp(replace->beside, O_CLOEXEC);
     if (fd < 0) {
         ret = qed_fail_errno(error, QED_ERR_OPEN, errno, "Could not create '%s'", path);
@@ -94,7 +141,7 @@ int io_replace_begin(struct io_replace **out, const char *path, struct io **io,
         replace->beside = NULL;
         goto out;
     }
-    ret = copy_owner_and_mode(fd, replace->path, error);
+    ret = copy_owner_and_mode(fd, path, error);
     if (ret < 0)
         goto out;
     ret = io_file_adopt(&replace->io, fd, false, error);
@@ -121,7 +168,7 @@ static int flush_folder(const char *path, struct qed_error *error)
         return qed_fail(error, QED_ERR_NO_MEMORY, "out of memory");
     fd = open(*folder ? folder : ".", O_RDONLY | O_DIRECTORY | O_CLOEXEC);
     if (fd >= 0 && fsync(fd) < 0 && errno != EINVAL)
-        ret = qed_fail_errno(error, QED_ERR_IO, errno, "cannot flush the folder of '%s'", path);
+        ret = qed_fail_errno(error, QED_ERR_IO, errno, "cannot flush the folder of the new file");
     if (fd >= 0)
         close(fd);
     free(folder);
@@ -135,7 +182,7 @@ int io_replace_publish(struct io_replace *replace, struct qed_error *error)
     if (ret < 0)
         return ret;
     if (rename(replace->beside, replace->path) < 0)
-        return qed_fail_errno(error, QED_ERR_IO, errno, "Could not create '%s'", replace->path);
+        return qed_fail_errno(error, QED_ERR_IO, errno, "Could not put the new file in its place");
     free(replace->beside);
     replace->beside = NULL;
     return flush_folder(replace->path, error);
@@ -146,6 +193,7 @@ void io_replace_end(struct io_replace *replace)
     if (!replace)
         return;
     io_close(replace->io);
+    io_close(replace->replaced);
     if (replace->beside)
         unlink(replace->beside);
     free(replace->beside);

@@ -13,7 +13,8 @@ struct io_replace;
 /*
  * Begin a new, empty file that is to stand at path. Where path is a link, it is to stand where the
  * link points. It gets the mode of the file it replaces, else the usual 0666 less the umask. *io,
- * owned by the replacement, writes to it. A path that exists and is no regular file is refused.
+ * owned by the replacement, writes to it. A path
+ * that exists is refused if it is no regular file, or in use (io_lock.h).
  */
 int io_replace_begin(struct io_replace **replace, const char *path, struct io **io,
                      struct qed_error *error);
