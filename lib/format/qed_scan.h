@@ -77,7 +77,7 @@ struct qed_scan_stats {
     uint64_t requests;     /* that went to the disk, or might have */
     uint64_t bytes_read;   /* by these */
     uint64_t bytes_cached; /* that were in memory already */
-    enum io_queue_kind queue;
+    enum io_queue_kind queue; /* IO_QUEUE_AUTO when everything was in memory */
     unsigned int threads;
 };
 

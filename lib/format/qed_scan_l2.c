@@ -1,5 +1,6 @@
 /*
- * The parallel scan. Tables that adjoin in the file make up a unit of work; threads claim units in
+ * The parallel scan. Threads begin without queues: a scan of what is in the page cache needs none,
+ * and a ring takes longer to set up and tear down than many a scan lasts. Tables that adjoin in the file make up a unit of work; threads claim units in
  * file order. A thread reads what is in the page cache at once, in steps that stay in the
  * processor's cache; what is not, it asks the disk for in windows of up to 2 MiB, several in
  * flight, each in a slot that walks through one unit.
@@ -14,6 +15,7 @@
 
 #include "base/le.h"
 #include "format/qed_scan.h"
+#include "io/io_file.h"
 
 #define UNIT_BYTES ((uint64_t)2 << 20)
 #define WINDOW_MAX ((size_t)2 << 20)
@@ -51,7 +53,9 @@ struct worker {
     pthread_t thread;
     bool started;
     unsigned int number;
-    struct io_queue *queue;
+    struct io *io;          /* the image's file, or this thread's own way to it */
+    struct io *own_io;      /* NULL when there is none */
+    struct io_queue *queue; /* NULL until there is something to wait for */
     struct slot slots[SLOTS_MAX];
     unsigned int slot_count;
     uint8_t *warm; /* WARM_BYTES */
@@ -75,7 +79,12 @@ struct scan {
     bool stop;           /* atomic */
     pthread_mutex_t lock;
     pthread_cond_t changed;
-    unsigned int running; /* workers; under lock */
+    unsigned int running;       /* workers; under lock */
+    enum io_queue_kind kind;    /* as asked for */
+    bool needs_threads;         /* there is no ring to keep requests in flight; under lock */
+    struct worker *workers;     /* SYNC_THREADS or more */
+    unsigned int worker_count;  /* that were started */
+    unsigned int slots;         /* for each */
 };
 
 static bool stopping(struct scan *scan)
@@ -124,7 +133,7 @@ static int find_run(struct worker *worker, uint64_t file_off, struct io_run *run
     int ret = QED_OK;
 
     if (file_off < known->file_off || file_off - known->file_off >= known->length)
-        ret = io_next_run(worker->scan->image->io, file_off, known, &worker->error);
+        ret = io_next_run(worker->io, file_off, known, &worker->error);
     *run = *known;
     run->length -= file_off - run->file_off;
     run->file_off = file_off;
@@ -143,7 +152,7 @@ static int read_warm(struct worker *worker, struct slot *slot, size_t len, bool 
     size_t done;
     int ret;
 
-    io_read_cached(worker->scan->image->io, worker->warm, len < WARM_BYTES ? len : WARM_BYTES,
+    io_read_cached(worker->io, worker->warm, len < WARM_BYTES ? len : WARM_BYTES,
                    slot->pos, &done);
     done = (size_t)round_down(done, QED_SECTOR);
     *moved = done > 0;
@@ -223,6 +232,25 @@ static int claim_unit(struct worker *worker, struct slot *slot)
     return 1;
 }
 
+/* The queue of a thread that has found something that is not in memory. */
+static int need_queue(struct worker *worker)
+{
+    struct scan *scan = worker->scan;
+    int ret;
+
+    if (worker->queue)
+        return QED_OK;
+    ret = io_queue_new(&worker->queue, worker->io, scan->kind, worker->slot_count * RUNS_MAX,
+                       scan->can_tell_cached, &worker->error);
+    if (ret < 0 || io_queue_kind(worker->queue) == IO_QUEUE_URING)
+        return ret;
+    pthread_mutex_lock(&scan->lock);
+    scan->needs_threads = true;
+    pthread_cond_signal(&scan->changed);
+    pthread_mutex_unlock(&scan->lock);
+    return QED_OK;
+}
+
 /* Go on until something has to be waited for (*idle false) or no work is left (*idle true). */
 static int drive_slot(struct worker *worker, struct slot *slot, bool *idle)
 {
@@ -252,6 +280,8 @@ static int drive_slot(struct worker *worker, struct slot *slot, bool *idle)
         if (ret < 0 || moved)
             continue;
         ret = plan_window(worker, slot);
+        if (ret == QED_OK)
+            ret = need_queue(worker);
         for (unsigned int i = 0; ret == QED_OK && i < slot->request_count; i++) {
             slot->in_flight++;
             io_queue_submit(worker->queue, &slot->requests[i]);
@@ -296,6 +326,8 @@ static int work(struct worker *worker)
 
         ret = drive_slot(worker, &worker->slots[i], &idle);
         busy += !idle;
+        if (worker->queue && io_queue_kind(worker->queue) == IO_QUEUE_SYNC)
+            break; /* its requests are not in flight but done: one slot is enough */
     }
     while (busy > 0) {
         struct io_request *request = io_queue_wait(worker->queue);
@@ -351,45 +383,56 @@ static int make_units(struct scan *scan)
     return QED_OK;
 }
 
-static int start_worker(struct scan *scan, struct worker *worker, unsigned int number,
-                        unsigned int slots, enum io_queue_kind kind, struct qed_error *error)
+/* Start one more thread; false, with error filled in, when that cannot be done. */
+static bool start_worker(struct scan *scan, struct qed_error *error)
 {
+    struct worker *worker = &scan->workers[scan->worker_count];
     void *memory;
     int ret;
 
+    if (posix_memalign(&memory, IO_DIRECT_ALIGN, WARM_BYTES + scan->slots * scan->window) != 0) {
+        qed_fail(error, QED_ERR_NO_MEMORY, "out of memory");
+        return false;
+    }
     worker->scan = scan;
-    worker->number = number;
-    ret = io_queue_new(&worker->queue, scan->image->io, kind, slots * RUNS_MAX,
-                       scan->can_tell_cached, error);
-    if (ret < 0)
-        return ret;
-    if (posix_memalign(&memory, IO_DIRECT_ALIGN, WARM_BYTES + slots * scan->window) != 0)
-        return qed_fail(error, QED_ERR_NO_MEMORY, "out of memory");
+    worker->number = scan->worker_count;
     worker->warm = memory;
-    worker->slot_count = slots;
-    for (unsigned int i = 0; i < slots; i++)
+    worker->slot_count = scan->slots;
+    worker->own_io = io_file_reopen(scan->image->io);
+    worker->io = worker->own_io ? worker->own_io : scan->image->io;
+    for (unsigned int i = 0; i < scan->slots; i++)
         worker->slots[i].buffer = worker->warm + WARM_BYTES + i * scan->window;
     pthread_mutex_lock(&scan->lock);
     scan->running++;
     pthread_mutex_unlock(&scan->lock);
     ret = pthread_create(&worker->thread, NULL, run_worker, worker);
-    if (ret == 0) {
-        worker->started = true;
-        return QED_OK;
-    }
+    scan->worker_count++;
+    worker->started = ret == 0;
+    if (worker->started)
+        return true;
     pthread_mutex_lock(&scan->lock);
     scan->running--;
     pthread_mutex_unlock(&scan->lock);
-    /* Fewer threads do, too; none do not. */
-    return number > 0 ? QED_OK
-                      : qed_fail_errno(error, QED_ERR_NO_MEMORY, ret, "cannot start a thread");
+    qed_fail_errno(error, QED_ERR_NO_MEMORY, ret, "cannot start a thread");
+    return false;
+}
+
+/* Without a ring, it takes threads to have many requests in flight. */
+static void start_more_workers(struct scan *scan, const struct qed_scan_options *options)
+{
+    uint64_t memory = options->memory ? options->memory : QED_SCAN_MEMORY_DEFAULT;
+    unsigned int most = (unsigned int)min_u64(SYNC_THREADS, memory / (WARM_BYTES + scan->window));
+
+    scan->slots = 1;
+    while (options->threads == 0 && scan->worker_count < most && start_worker(scan, NULL))
+        ;
 }
 
 /* Wait for the workers, telling about progress meanwhile. */
 static bool wait_for_workers(struct scan *scan, const struct qed_scan_options *options)
 {
     uint64_t total = scan->list->count * scan->image->geometry.table_bytes;
-    bool stopped = false;
+    bool stopped = false, more;
 
     pthread_mutex_lock(&scan->lock);
     while (scan->running > 0) {
@@ -402,11 +445,17 @@ static bool wait_for_workers(struct scan *scan, const struct qed_scan_options *o
             until.tv_nsec -= 1000000000L;
         }
         pthread_cond_timedwait(&scan->changed, &scan->lock, &until);
-        if (!options->progress || stopped)
-            continue;
+        if (scan->running == 0)
+            break;
+        more = scan->needs_threads;
+        scan->needs_threads = false;
         pthread_mutex_unlock(&scan->lock);
-        stopped = options->progress(options->progress_context,
-                                    __atomic_load_n(&scan->bytes_done, __ATOMIC_RELAXED), total);
+        if (more && scan->worker_count < SYNC_THREADS)
+            start_more_workers(scan, options);
+        if (options->progress && !stopped)
+            stopped = options->progress(
+                options->progress_context, __atomic_load_n(&scan->bytes_done, __ATOMIC_RELAXED),
+                total);
         if (stopped)
             __atomic_store_n(&scan->stop, true, __ATOMIC_RELAXED);
         pthread_mutex_lock(&scan->lock);
@@ -421,31 +470,32 @@ static unsigned int clamp_count(uint64_t count, unsigned int most)
 }
 
 /* How many threads with how many slots of which window fit the memory and the work. */
-static void choose_sizes(struct scan *scan, const struct qed_scan_options *options, bool ring,
-                         unsigned int *threads, unsigned int *slots)
+static unsigned int choose_sizes(struct scan *scan, const struct qed_scan_options *options)
 {
+    bool sync = options->queue == IO_QUEUE_SYNC;
     uint64_t memory = options->memory ? options->memory : QED_SCAN_MEMORY_DEFAULT;
     long cores = sysconf(_SC_NPROCESSORS_ONLN);
-    unsigned int wanted = ring ? clamp_count((uint64_t)(cores > 0 ? cores : 1), SYNC_THREADS)
-                               : SYNC_THREADS;
+    unsigned int threads = clamp_count(sync ? SYNC_THREADS : (uint64_t)max_u64(1, (uint64_t)cores),
+                                       SYNC_THREADS);
 
     memory = max_u64(memory, QED_SCAN_MEMORY_MIN);
     if (options->threads)
-        wanted = clamp_count(options->threads, QED_SCAN_THREADS_MAX);
+        threads = clamp_count(options->threads, QED_SCAN_THREADS_MAX);
     scan->window = WINDOW_MAX;
     while (scan->window > WINDOW_MIN && scan->window + WARM_BYTES > memory)
         scan->window /= 2;
-    *threads = clamp_count(min_u64(memory / (WARM_BYTES + scan->window), scan->unit_count), wanted);
-    *slots = ring ? clamp_count((memory / *threads - WARM_BYTES) / scan->window, SLOTS_MAX) : 1;
+    threads = clamp_count(min_u64(memory / (WARM_BYTES + scan->window), scan->unit_count), threads);
+    scan->slots =
+        sync ? 1 : clamp_count((memory / threads - WARM_BYTES) / scan->window, SLOTS_MAX);
+    return threads;
 }
 
-static int collect(struct worker *workers, unsigned int count, struct qed_scan_stats *stats,
-                   struct qed_error *error)
+static int collect(struct scan *scan, struct qed_scan_stats *stats, struct qed_error *error)
 {
     int ret = QED_OK;
 
-    for (unsigned int i = 0; i < count; i++) {
-        struct worker *worker = &workers[i];
+    for (unsigned int i = 0; i < scan->worker_count; i++) {
+        struct worker *worker = &scan->workers[i];
 
         if (worker->started)
             pthread_join(worker->thread, NULL);
@@ -458,52 +508,35 @@ static int collect(struct worker *workers, unsigned int count, struct qed_scan_s
         stats->bytes_read += worker->stats.bytes_read;
         stats->bytes_cached += worker->stats.bytes_cached;
         stats->threads += worker->started;
+        if (worker->queue && stats->queue != IO_QUEUE_URING)
+            stats->queue = io_queue_kind(worker->queue);
         io_queue_free(worker->queue);
+        io_close(worker->own_io);
         free(worker->warm);
     }
     return ret;
 }
 
-/* Which kind of queue there will be, found by trying. */
-static bool rings_work(struct io *io, enum io_queue_kind kind)
-{
-    struct io_queue *queue = NULL;
-    bool work;
-
-    if (kind == IO_QUEUE_SYNC)
-        return false;
-    work = io_queue_new(&queue, io, IO_QUEUE_URING, 1, false, NULL) == QED_OK;
-    io_queue_free(queue);
-    return work;
-}
-
 static int run_scan(struct scan *scan, const struct qed_scan_options *options,
                     struct qed_scan_stats *stats, struct qed_error *error)
 {
-    bool ring = rings_work(scan->image->io, options->queue);
-    unsigned int threads, slots, started = 0;
-    struct worker *workers;
+    unsigned int threads = choose_sizes(scan, options);
     bool stopped;
-    int start = QED_OK, ret;
+    int ret;
 
-    if (options->queue == IO_QUEUE_URING && !ring)
-        return qed_fail(error, QED_ERR_UNSUPPORTED, "io_uring cannot be used here");
-    stats->queue = ring ? IO_QUEUE_URING : IO_QUEUE_SYNC;
-    choose_sizes(scan, options, ring, &threads, &slots);
-    workers = calloc(threads, sizeof(*workers));
-    if (!workers)
+    scan->workers = calloc(QED_SCAN_THREADS_MAX, sizeof(*scan->workers));
+    if (!scan->workers)
         return qed_fail(error, QED_ERR_NO_MEMORY, "out of memory");
-    while (start == QED_OK && started < threads) {
-        start = start_worker(scan, &workers[started], started, slots, stats->queue, error);
-        started++;
-    }
-    if (start < 0)
-        __atomic_store_n(&scan->stop, true, __ATOMIC_RELAXED);
+    /* Fewer threads than wanted do, too; none do not. */
+    while (scan->worker_count < threads && start_worker(scan, error))
+        ;
     stopped = wait_for_workers(scan, options);
-    ret = collect(workers, started, stats, start < 0 ? NULL : error);
-    free(workers);
-    if (start < 0 || ret < 0)
-        return start < 0 ? start : ret;
+    ret = scan->workers[0].started ? QED_OK : QED_ERR_NO_MEMORY;
+    if (ret == QED_OK)
+        ret = collect(scan, stats, error);
+    free(scan->workers);
+    if (ret < 0)
+        return ret;
     return stopped ? qed_fail(error, QED_ERR_STOPPED, "interrupted") : QED_OK;
 }
 
@@ -513,7 +546,11 @@ int qed_scan_l2(struct qed_image *image, const struct qed_scan_list *list,
 {
     static const struct qed_scan_options defaults;
     struct qed_scan_stats ignored;
-    struct scan scan = {.image = image, .list = list, .fn = fn, .context = context};
+    struct scan scan = {.image = image,
+                        .list = list,
+                        .fn = fn,
+                        .context = context,
+                        .kind = options ? options->queue : IO_QUEUE_AUTO};
     pthread_condattr_t attributes;
     uint8_t byte;
     size_t done;

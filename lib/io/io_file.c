@@ -318,16 +318,31 @@ int io_file_descriptor(struct io *io)
     return io->ops == &file_ops ? to_file(io)->fd : -1;
 }
 
-int io_file_open_direct(struct io *io)
+/* By descriptor, not by name: the name may be another file's by now. */
+static int open_again(struct io *io, int flags)
 {
     char name[sizeof("/proc/self/fd/") + 3 * sizeof(int)];
     int fd = io_file_descriptor(io);
 
     if (fd < 0)
         return -1;
-    /* By descriptor, not by name: the name may be another file's by now. */
     snprintf(name, sizeof(name), "/proc/self/fd/%d", fd);
-    return open(name, O_RDONLY | O_DIRECT | O_CLOEXEC);
+    return open(name, O_RDONLY | O_CLOEXEC | flags);
+}
+
+struct io *io_file_reopen(struct io *io)
+{
+    struct io *again = NULL;
+    int fd = open_again(io, 0);
+
+    if (fd < 0 || io_file_adopt(&again, fd, to_file(io)->is_block_device, NULL) < 0)
+        return NULL;
+    return again;
+}
+
+int io_file_open_direct(struct io *io)
+{
+    return open_again(io, O_DIRECT);
 }
 
 char *io_file_folder(const char *path)

@@ -48,6 +48,13 @@ int io_file_adopt(struct io **io, int fd, bool is_block_device, struct qed_error
 int io_file_descriptor(struct io *io);
 
 /*
+ * Another io on the same file, for reading in another thread: threads that look for holes through
+ * one descriptor wait for each other (lseek(2) locks the file position). NULL when io is no file of
+ * the host or that cannot be had; the caller closes it.
+ */
+struct io *io_file_reopen(struct io *io);
+
+/*
  * Another descriptor for the same file, for aligned reads past the page cache (O_DIRECT, open(2));
  * -1 when that cannot be had. The caller closes it.
  */
