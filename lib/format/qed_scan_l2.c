@@ -184,7 +184,8 @@ static int plan_window(struct worker *worker, struct slot *slot)
     slot->window_end = min_u64(slot->end, slot->pos + worker->scan->window);
     slot->request_count = 0;
     while (at < slot->window_end) {
-        struct io_request *last = &slot->requests[slot->request_count - 1];
+        struct io_request *last =
+            slot->request_count ? &slot->requests[slot->request_count - 1] : NULL;
         struct io_run run;
         uint64_t end;
         int ret = find_run(worker, at, &run);
@@ -202,7 +203,7 @@ static int plan_window(struct worker *worker, struct slot *slot)
         at = round_down(at, IO_DIRECT_ALIGN);
         checked_round_up(end, IO_DIRECT_ALIGN, &end);
         end = min_u64(end, slot->window_end);
-        if (slot->request_count &&
+        if (last &&
             (slot->request_count == RUNS_MAX ||
              at - (last->file_off + last->len) < GAP_BYTES)) {
             worker->stats.bytes_read += end - (last->file_off + last->len);
