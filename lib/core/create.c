@@ -92,6 +92,8 @@ int create_validate(const struct create_options *options, struct qed_error *erro
 {
     struct qed_create_options qed;
 
+    if (options->size > QED_IMAGE_SIZE_LIMIT)
+        return qed_fail(error, QED_ERR_INVALID, "Image size is more than a file can have");
     if (is_raw(options))
         return QED_OK;
     if (options->backing_format && strcmp(options->backing_format, "qed") != 0 &&

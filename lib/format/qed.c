@@ -9,19 +9,27 @@
 #include "format/driver.h"
 #include "format/qed_lookup.h"
 
+/* Write and flush; what is not durable does not count as done, so that it is tried again. */
+static int write_header(struct qed_image *image, const struct qed_header *changed,
+                        struct qed_error *error)
+{
+    int ret = qed_header_write(image->io, changed, error);
+
+    if (ret == QED_OK)
+        ret = io_flush(image->io, error);
+    if (ret == QED_OK)
+        image->header = *changed;
+    return ret;
+}
+
 int qed_clear_autoclear(struct qed_image *image, struct qed_error *error)
 {
     struct qed_header changed = image->header;
-    int ret;
 
     if (!(image->header.autoclear_features & ~QED_AUTOCLEAR_KNOWN))
         return QED_OK;
     changed.autoclear_features &= QED_AUTOCLEAR_KNOWN;
-    ret = qed_header_write(image->io, &changed, error);
-    if (ret < 0)
-        return ret;
-    image->header = changed;
-    return io_flush(image->io, error);
+    return write_header(image, &changed, error);
 }
 
 int qed_open(struct qed_image **out, struct io *io, bool writable, struct qed_error *error)
@@ -60,18 +68,13 @@ void qed_close(struct qed_image *image)
 int qed_set_need_check(struct qed_image *image, bool need_check, struct qed_error *error)
 {
     struct qed_header changed = image->header;
-    int ret;
 
     changed.features &= ~QED_FEATURE_NEED_CHECK;
     if (need_check)
         changed.features |= QED_FEATURE_NEED_CHECK;
     if (changed.features == image->header.features)
         return QED_OK;
-    ret = qed_header_write(image->io, &changed, error);
-    if (ret < 0)
-        return ret;
-    image->header = changed;
-    return io_flush(image->io, error);
+    return write_header(image, &changed, error);
 }
 
 const char *qed_backing_name(const struct qed_image *image)

@@ -306,7 +306,7 @@ static int unchanged_length(struct check *check, struct qed_error *error)
     uint64_t length;
     int ret = io_get_length(check->image->io, &length, error);
 
-    if (ret < 0 || length == check->file_length)
+    if (ret < 0 || length == check->file_length || check->file_length == UINT64_MAX)
         return ret;
     return qed_fail(error, QED_ERR_CHANGED,
                     "the file %s from %" PRIu64 " to %" PRIu64
@@ -384,6 +384,7 @@ int qed_check(struct qed_image *image, const struct qed_scan_options *options, s
                           .geometry = g,
                           .options = options,
                           .result = result,
+                          .file_length = UINT64_MAX,
                           .used = bitmap_new(clusters),
                           .tables = bitmap_new(clusters),
                           .repeated = bitmap_new(clusters)};

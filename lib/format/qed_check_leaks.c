@@ -138,6 +138,18 @@ static int report_range(struct leaks *leaks, uint64_t file_off, uint64_t end,
     return QED_OK;
 }
 
+/*
+ * The L1 is empty and tables are there. A crash before the first L1 entry leaves that, too, but
+ * then the image is marked, or, over a backing file, where QEMU does not mark it, it is one table.
+ */
+static bool lost_its_l1(const struct check *check)
+{
+    bool may_have_crashed = qed_needs_check(check->image) ||
+                            (check->image->backing_name && check->result->totals.orphans == 1);
+
+    return check->l1_entries == 0 && check->result->totals.orphans && !may_have_crashed;
+}
+
 int check_leaks(struct check *check, struct qed_error *error)
 {
     const struct qed_geometry *g = check->geometry;
@@ -155,8 +167,7 @@ int check_leaks(struct check *check, struct qed_error *error)
         at = bitmap_next_clear(check->used, next);
     }
     free(leaks.buffer);
-    /* A crash leaves one table without its L1 entry; it does not leave all of them so. */
-    if (ret == QED_OK && check->l1_entries == 0 && check->result->totals.orphans)
+    if (ret == QED_OK && lost_its_l1(check))
         check_found(check, &(struct problem){.id = PROBLEM_L1_EMPTY,
                                              .file_off = g->l1_table_offset,
                                              .file_len = g->table_bytes,

@@ -12,6 +12,7 @@
 struct naming {
     struct check *check;
     struct bitmap *seen; /* of the repeated clusters, those that an entry before has named */
+    bool only_repeated;  /* the table is none: its other entries were not counted */
     bool full;           /* nothing later in order would be kept */
     struct problem **unowned; /* kept findings that wait for their owner, by cluster */
     size_t unowned_count;
@@ -99,10 +100,11 @@ static int name_entry(struct naming *naming, uint64_t l1_index, uint64_t l2_inde
     struct problem problem = check_l2_problem(check, id, l1_index, l2_index, entry);
 
     if (id != PROBLEM_COUNT) {
-        name_problem(naming, &problem);
+        if (!naming->only_repeated)
+            name_problem(naming, &problem);
         return QED_OK;
     }
-    if (problem.virt_len == 0 && l1_index < qed_l1_entries_used(g)) {
+    if (!naming->only_repeated && problem.virt_len == 0 && l1_index < qed_l1_entries_used(g)) {
         problem.id = PROBLEM_L2_PAST_SIZE;
         problem.clusters = 0;
         name_problem(naming, &problem);
@@ -138,14 +140,15 @@ static int name_table(struct naming *naming, size_t number, struct qed_error *er
     const struct qed_scan_table *table = &check->list.tables[number];
     const struct table_state *state = &check->states[number];
 
-    if (qed_check_is_nonsense(state->entries, state->misaligned)) {
+    naming->only_repeated = qed_check_is_nonsense(state->entries, state->misaligned);
+    if (naming->only_repeated) {
         struct problem problem = check_l1_problem(check, PROBLEM_L1_NOT_A_TABLE, table->l1_index,
                                                   table->file_off);
 
         name_problem(naming, &problem);
-        return QED_OK;
     }
-    if (!state->invalid && !state->past_size && !touches_repeated(check, state))
+    if (!touches_repeated(check, state) &&
+        (naming->only_repeated || (!state->invalid && !state->past_size)))
         return QED_OK;
     return qed_scan_table(check->image, table, name_piece, naming, error);
 }
@@ -245,8 +248,7 @@ static int find_owners(struct naming *naming, const struct by_l1 *order, struct 
     for (size_t i = 0; ret == QED_OK && naming->unowned_count && i < check->list.count; i++) {
         const struct table_state *state = &check->states[order[i].number];
 
-        if (!qed_check_is_nonsense(state->entries, state->misaligned) &&
-            touches_repeated(check, state))
+        if (touches_repeated(check, state))
             ret = qed_scan_table(check->image, &check->list.tables[order[i].number], own_piece,
                                  naming, error);
     }

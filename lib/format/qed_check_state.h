@@ -37,7 +37,7 @@ struct check {
     struct qed_scan_list others; /* tables that overlap one of those, but are not the same */
     struct table_state *states;  /* of list */
     struct thread_counts *counts;
-    uint64_t file_length; /* bytes, when the check began */
+    uint64_t file_length; /* bytes, when the check began; UINT64_MAX before that */
     /* Nonzero L1 entries; those not aligned; those past the image size; those that overlap. */
     uint64_t l1_entries, l1_misaligned, l1_past_size, l1_overlapping;
 };

@@ -88,7 +88,8 @@ int qed_repair(struct qed_image *image, const struct qed_check_result *found, ui
     if (!found->makes_sense)
         return QED_OK;
     ret = qed_clear_autoclear(image, error);
-    if (ret == QED_OK && found->totals.corruptions)
+    if (ret == QED_OK && found->totals.corruptions &&
+        !is_shared(&repair, image->geometry.l1_table_offset))
         ret = qed_scan_l1(image, repair_l1_piece, &repair, error);
     for (size_t i = 0; ret == QED_OK && i < found->damaged.count; i++) {
         const struct qed_scan_table *table = &found->damaged.tables[i];

@@ -140,6 +140,15 @@ static int find_run(struct worker *worker, uint64_t file_off, struct io_run *run
     return ret;
 }
 
+/*
+ * The last place in or behind a hole that is aligned, and at least a sector on: a hole that ends
+ * inside a sector ends with the file.
+ */
+static uint64_t end_of_hole(const struct io_run *run, uint64_t align)
+{
+    return max_u64(round_down(run->file_off + run->length, align), run->file_off + QED_SECTOR);
+}
+
 static void advance_to(struct worker *worker, struct slot *slot, uint64_t file_off)
 {
     __atomic_fetch_add(&worker->scan->bytes_done, file_off - slot->pos, __ATOMIC_RELAXED);
@@ -197,7 +206,7 @@ static int plan_window(struct worker *worker, struct slot *slot)
                             "the file was cut short while it was read");
         end = min_u64(run.file_off + run.length, slot->window_end);
         if (!run.is_data) {
-            at = max_u64(round_down(end, IO_DIRECT_ALIGN), min_u64(slot->window_end, at + 1));
+            at = min_u64(slot->window_end, end_of_hole(&run, IO_DIRECT_ALIGN));
             continue;
         }
         at = round_down(at, IO_DIRECT_ALIGN);
@@ -270,9 +279,8 @@ static int drive_slot(struct worker *worker, struct slot *slot, bool *idle)
         ret = find_run(worker, slot->pos, &run);
         if (ret < 0)
             break;
-        if (!run.is_data && run.length >= QED_SECTOR) {
-            advance_to(worker, slot,
-                       min_u64(slot->end, round_down(slot->pos + run.length, QED_SECTOR)));
+        if (!run.is_data) {
+            advance_to(worker, slot, min_u64(slot->end, end_of_hole(&run, QED_SECTOR)));
             continue;
         }
         if (worker->scan->can_tell_cached)
@@ -287,7 +295,11 @@ static int drive_slot(struct worker *worker, struct slot *slot, bool *idle)
             slot->in_flight++;
             io_queue_submit(worker->queue, &slot->requests[i]);
         }
-        *idle = false;
+        if (ret == QED_OK && slot->in_flight == 0) {
+            advance_to(worker, slot, slot->window_end); /* holes after all */
+            continue;
+        }
+        *idle = slot->in_flight == 0;
         return ret;
     }
     return ret;

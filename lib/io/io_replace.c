@@ -116,10 +116,12 @@ static int hold_replaced(struct io_replace *replace, const char *name, struct qe
 int io_replace_begin(struct io_replace **out, const char *path, struct io **io,
                      struct qed_error *error)
 {
-    struct io_replace *replace = calloc(1, sizeof(*replace));
+    struct io_replace *replace = *path ? calloc(1, sizeof(*replace)) : NULL;
     int fd = -1;
     int ret = QED_ERR_NO_MEMORY;
 
+    if (!*path)
+        return qed_fail(error, QED_ERR_OPEN, "Could not create '': the name is empty");
     if (replace)
         replace->path = resolve_target(path);
     if (replace && replace->path)
