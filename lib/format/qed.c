@@ -9,12 +9,18 @@
 #include "format/driver.h"
 #include "format/qed_lookup.h"
 
-/* Write and flush; what is not durable does not count as done, so that it is tried again. */
+/*
+ * Write and flush. A flag that is set counts only once it is durable; one that is cleared counts as
+ * gone from the moment that it may be: either way what follows errs towards setting it again.
+ */
 static int write_header(struct qed_image *image, const struct qed_header *changed,
                         struct qed_error *error)
 {
+    bool clears = (image->header.features & ~changed->features) != 0;
     int ret = qed_header_write(image->io, changed, error);
 
+    if (ret == QED_OK && clears)
+        image->header = *changed;
     if (ret == QED_OK)
         ret = io_flush(image->io, error);
     if (ret == QED_OK)

@@ -209,7 +209,7 @@ static int plan_window(struct worker *worker, struct slot *slot)
             at = min_u64(slot->window_end, end_of_hole(&run, IO_DIRECT_ALIGN));
             continue;
         }
-        at = round_down(at, IO_DIRECT_ALIGN);
+        at = max_u64(round_down(at, IO_DIRECT_ALIGN), slot->pos);
         checked_round_up(end, IO_DIRECT_ALIGN, &end);
         end = min_u64(end, slot->window_end);
         if (last &&

@@ -157,6 +157,25 @@ START_TEST(a_dirty_flag_that_could_not_be_flushed_is_flushed_again)
 }
 END_TEST
 
+START_TEST(a_dirty_flag_that_may_have_been_cleared_is_set_again)
+{
+    struct io *io = small_image(0);
+    struct io_fault_plan plan = {
+        .kinds = IO_FAULT_BIT(IO_FAULT_FLUSH), .fail_at = 2, .code = QED_ERR_IO};
+    struct io *fault = io_fault_new(io, &plan);
+    struct qed_image *image = unit_open(fault, true);
+
+    ck_assert_int_eq(qed_set_need_check(image, true, NULL), QED_OK);
+    ck_assert_int_eq(qed_set_need_check(image, false, NULL), QED_ERR_IO);
+    ck_assert_int_eq(qed_set_need_check(image, true, NULL), QED_OK);
+    ck_assert_uint_eq(unit_get64(io, FEATURES_AT), QED_FEATURE_NEED_CHECK);
+    ck_assert_uint_eq(io_mem_counts(io).flushes, 2);
+    qed_close(image);
+    io_close(fault);
+    io_close(io);
+}
+END_TEST
+
 START_TEST(every_failure_to_open_is_passed_on)
 {
     struct io *io = small_image(0);
@@ -223,6 +242,7 @@ int main(void)
     tcase_add_test(tests, other_header_fields_survive_the_dirty_flag);
     tcase_add_test(tests, a_dirty_flag_that_could_not_be_written_is_written_again);
     tcase_add_test(tests, a_dirty_flag_that_could_not_be_flushed_is_flushed_again);
+    tcase_add_test(tests, a_dirty_flag_that_may_have_been_cleared_is_set_again);
     tcase_add_test(tests, every_failure_to_open_is_passed_on);
     tcase_add_test(tests, the_driver_tells_what_the_header_says);
     tcase_add_test(tests, the_driver_refuses_what_is_no_qed_image);

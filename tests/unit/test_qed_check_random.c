@@ -12,7 +12,7 @@
 #define C UINT64_C(4096)
 #define CLUSTERS_MAX 48
 #define TABLES_MAX 40
-#define IMAGES 1500 /* a seed's */
+#define IMAGES 5000 /* a seed's */
 
 /* The geometry of one image, read off its header by hand. */
 struct shape {
