@@ -16,8 +16,7 @@
 #define LIMIT_DEFAULT 100
 
 struct check_args {
-    const char *path;
-    enum opts_output output;
+    struct opts_image image;
     bool quiet, show_progress;
     struct check_options options;
     struct progress progress;
@@ -25,8 +24,6 @@ struct check_args {
 
 static const struct argp_option options[] = {
     {"quiet", 'q', NULL, 0, "Print nothing but errors and findings", 0},
-    {"format", 'f', "FMT", 0, "Format of the image: qed or raw; else it is probed", 0},
-    {"output", OPTS_KEY_OUTPUT, "FORMAT", 0, "human (default) or json", 0},
     {NULL, 'r', "all", 0, "The same as --repair=all", 0},
     {"repair", OPTS_KEY_REPAIR, "all", OPTION_ARG_OPTIONAL,
      "Clear table entries that point nowhere, then check again", 0},
@@ -34,7 +31,6 @@ static const struct argp_option options[] = {
      0},
     {"memory", OPTS_KEY_MEMORY, "SIZE", 0, "Memory for read buffers (default 64M, at least 1M)", 0},
     {"progress", 'p', NULL, 0, "Show progress, also where stderr is no terminal", 0},
-    {"force-share", 'U', NULL, 0, "Take no locks: another process may write to the image meanwhile", 0},
     {0},
 };
 
@@ -58,17 +54,12 @@ static error_t parse(int key, char *arg, struct argp_state *state)
     uint64_t bytes;
 
     switch (key) {
-    case 'U':
-        args->options.share = true;
+    case ARGP_KEY_INIT:
+        state->child_inputs[0] = &args->image;
         return 0;
     case 'q':
         args->quiet = true;
         return 0;
-    case 'f':
-        args->options.format = arg;
-        return 0;
-    case OPTS_KEY_OUTPUT:
-        return opts_output_value(arg, &args->output);
     case 'r':
     case OPTS_KEY_REPAIR:
         return parse_repair(args, arg);
@@ -82,21 +73,18 @@ static error_t parse(int key, char *arg, struct argp_state *state)
     case 'p':
         args->show_progress = true;
         return 0;
-    case ARGP_KEY_ARG:
-    case ARGP_KEY_END:
-        if (key == ARGP_KEY_END && args->options.share && args->options.repair)
-            return report_usage("-U cannot be used with -r: a repair needs the image to itself"),
-                   OPTS_REPORTED;
-        return opts_one_image(key, arg, &args->path);
     default:
         return ARGP_ERR_UNKNOWN;
     }
 }
 
+static const struct argp_child children[] = {{.argp = &opts_image_argp}, {0}};
+
 static const struct argp argp = {
     .options = options,
     .parser = parse,
     .args_doc = "FILE",
+    .children = children,
     .doc = "Check an image: every table entry, every cluster. The backing file is not needed. "
            "Findings go to stderr, totals to stdout. Exit status: 0 clean, 1 the check could not "
            "be completed, 2 corrupt, 3 only leaked clusters, 63 the format has no check.",
@@ -186,23 +174,18 @@ static void print_human(struct out *out, const struct check_report *found)
                    percent(totals->fragmented_clusters, totals->allocated_clusters));
 }
 
-static void add_number(struct json_object *object, const char *key, uint64_t value)
-{
-    json_object_object_add(object, key, json_object_new_uint64(value));
-}
-
 static void add_nonzero(struct json_object *object, const char *key, uint64_t value)
 {
     if (value)
-        add_number(object, key, value);
+        out_add_number(object, key, value);
 }
 
 static struct json_object *range_json(uint64_t offset, uint64_t length)
 {
     struct json_object *range = json_object_new_object();
 
-    add_number(range, "offset", offset);
-    add_number(range, "length", length);
+    out_add_number(range, "offset", offset);
+    out_add_number(range, "length", length);
     return range;
 }
 
@@ -224,9 +207,9 @@ static struct json_object *other_json(const struct problem *problem)
 
     json_object_object_add(other, "kind", json_object_new_string(owners[problem->other]));
     if (problem->other != OWNER_L1_TABLE)
-        add_number(other, "l1-index", problem->other_l1_index);
+        out_add_number(other, "l1-index", problem->other_l1_index);
     if (problem->other == OWNER_DATA)
-        add_number(other, "l2-index", problem->other_l2_index);
+        out_add_number(other, "l2-index", problem->other_l2_index);
     return other;
 }
 
@@ -238,15 +221,15 @@ static struct json_object *problem_json(const struct problem *problem)
     json_object_object_add(object, "id", json_object_new_string(kind->name));
     json_object_object_add(object, "problem", json_object_new_string(kind->sentence));
     if (problem->has_l1_index)
-        add_number(object, "l1-index", problem->l1_index);
+        out_add_number(object, "l1-index", problem->l1_index);
     if (problem->has_l2_index)
-        add_number(object, "l2-index", problem->l2_index);
+        out_add_number(object, "l2-index", problem->l2_index);
     if (problem->virt_len)
         json_object_object_add(object, "guest", range_json(problem->virt_off, problem->virt_len));
     if (problem->file_len)
         json_object_object_add(object, "file", range_json(problem->file_off, problem->file_len));
     if (problem->has_value)
-        add_number(object, "value", problem->value);
+        out_add_number(object, "value", problem->value);
     if (problem->other != OWNER_NONE)
         json_object_object_add(object, "other-owner", other_json(problem));
     json_object_object_add(object, "severity", json_object_new_string(severity_name(kind)));
@@ -268,15 +251,15 @@ static void print_json(struct out *out, const struct check_args *args,
     add_nonzero(object, "total-clusters", totals->total_clusters);
     add_nonzero(object, "corruptions-fixed", found->corruptions_fixed);
     add_nonzero(object, "corruptions", totals->corruptions);
-    add_number(object, "check-errors", failed);
+    out_add_number(object, "check-errors", failed);
     add_nonzero(object, "leaks", totals->leaks);
     add_nonzero(object, "allocated-clusters", totals->allocated_clusters);
-    json_object_object_add(object, "filename", json_object_new_string(args->path));
+    json_object_object_add(object, "filename", json_object_new_string(args->image.path));
     json_object_object_add(object, "format", json_object_new_string(failed ? "qed" : found->format));
     add_nonzero(object, "fragmented-clusters", totals->fragmented_clusters);
     for (size_t i = 0; i < list->count; i++)
         json_object_array_add(problems, problem_json(&list->problems[i]));
-    add_number(object, "problems-found", list->found);
+    out_add_number(object, "problems-found", list->found);
     json_object_object_add(object, "problems", problems);
     out_json(out, object);
     json_object_put(object);
@@ -289,7 +272,7 @@ static int print_report(const struct check_args *args, const struct check_report
 
     if (!out)
         return CHECK_FAILED;
-    if (args->output == OPTS_OUTPUT_JSON) {
+    if (args->image.output == OPTS_OUTPUT_JSON) {
         print_json(out, args, found, verdict == CHECK_FAILED);
     } else {
         print_problems(&found->first.problems);
@@ -334,11 +317,15 @@ static int check(void *context)
     enum check_verdict verdict;
     int status;
 
+    if (args->image.share && args->options.repair)
+        return report_usage("-U cannot be used with -r: a repair needs the image to itself");
+    args->options.format = args->image.format;
+    args->options.share = args->image.share;
     args->options.scan.progress = on_progress;
     args->options.scan.progress_context = args;
     progress_catch_signals();
     progress_start(&args->progress, args->show_progress, !args->quiet);
-    status = verdict = check_image(args->path, &args->options, &found, &error);
+    status = verdict = check_image(args->image.path, &args->options, &found, &error);
     progress_end(&args->progress, verdict != CHECK_FAILED);
     if (verdict == CHECK_NO_CHECK)
         report("This image format does not support checks");

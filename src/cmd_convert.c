@@ -27,14 +27,11 @@ static const struct argp_option options[] = {
     {"target-format", 'O', "FMT", 0, "Format of the target: raw (default) or qed", 0},
     {"target-backing", 'B', "FILE", 0,
      "Backing file of the target; only what differs from it is written", 0},
-    {"backing-format", 'F', "FMT", 0, "Format of the target's backing file: qed or raw", 0},
-    {"options", 'o', "LIST", 0, "Comma-separated NAME=VALUE options; -o help lists them", 0},
     {NULL, 'c', NULL, OPTION_HIDDEN, NULL, 0}, /* refused in qemu-img's words */
     {"sparse", 'S', "SIZE", 0,
      "Leave out blocks of SIZE bytes that are all zero (default 4k); 0 stores everything", 0},
-    {"backing", OPTS_KEY_BACKING, "POLICY", 0,
-     "Backing files that may be opened: follow (default), same-directory or none", 0},
-    {"force-share", 'U', NULL, 0, "Take no locks on the source: another process may write to it meanwhile", 0},
+    {"force-share", 'U', NULL, 0,
+     "Take no locks on the source: another process may write to it meanwhile", 0},
     {0},
 };
 
@@ -43,6 +40,10 @@ static error_t parse(int key, char *arg, struct argp_state *state)
     struct convert_args *args = state->input;
 
     switch (key) {
+    case ARGP_KEY_INIT:
+        state->child_inputs[0] = &args->image;
+        state->child_inputs[1] = &args->options.backing;
+        return 0;
     case 'U':
         args->options.share_source = true;
         return 0;
@@ -64,34 +65,25 @@ static error_t parse(int key, char *arg, struct argp_state *state)
     case 'B':
         args->image.backing_name = arg;
         return 0;
-    case 'F':
-        args->image.backing_format = arg;
-        return 0;
-    case 'o':
-        return newimage_add_list(&args->image, arg);
     case 'S':
         return opts_size_value("-S", arg, &args->options.sparse_bytes);
-    case OPTS_KEY_BACKING:
-        return opts_backing_value(arg, &args->options.backing);
     case 'c':
         return report("Compression not supported for this file format"), OPTS_REPORTED;
     case ARGP_KEY_ARG:
-        if (!args->source)
-            args->source = arg;
-        else if (!args->target)
-            args->target = arg;
-        else
-            return report_usage("Unexpected argument: %s", arg), OPTS_REPORTED;
-        return 0;
+        return opts_two_operands(arg, &args->source, &args->target);
     default:
         return ARGP_ERR_UNKNOWN;
     }
 }
 
+static const struct argp_child children[] = {
+    {.argp = &newimage_argp}, {.argp = &opts_backing_argp}, {0}};
+
 static const struct argp argp = {
     .options = options,
     .parser = parse,
     .args_doc = "SOURCE TARGET",
+    .children = children,
     .doc = "Copy an image into another format, with everything that shows through from its backing "
            "files. The target appears under its name only when it is complete.",
 };
@@ -104,16 +96,11 @@ static bool on_progress(void *context, uint64_t done, uint64_t total)
     return progress_caught_signal() != 0;
 }
 
-static bool known_format(const char *format)
-{
-    return strcmp(format, "qed") == 0 || strcmp(format, "raw") == 0;
-}
-
 static int settle_options(struct convert_args *args)
 {
     struct create_options *create = &args->image.options;
 
-    if (!known_format(create->format))
+    if (!newimage_known_format(create->format))
         return report("Unknown file format '%s'", create->format);
     if (newimage_parse(&args->image, NULL) != 0)
         return CMD_FAILED;

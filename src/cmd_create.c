@@ -24,9 +24,7 @@ static const struct argp_option options[] = {
     {"quiet", 'q', NULL, 0, "Print nothing but errors", 0},
     {"format", 'f', "FMT", 0, "Format of the new image: qed (default) or raw", 0},
     {"backing", 'b', "FILE", 0, "Backing file, relative to the new image's folder", 0},
-    {"backing-format", 'F', "FMT", 0, "Format of the backing file: qed or raw", 0},
     {"unsafe", 'u', NULL, 0, "Do not open the backing file; a size must be given", 0},
-    {"options", 'o', "LIST", 0, "Comma-separated NAME=VALUE options; -o help lists them", 0},
     {0},
 };
 
@@ -35,6 +33,9 @@ static error_t parse(int key, char *arg, struct argp_state *state)
     struct create_args *args = state->input;
 
     switch (key) {
+    case ARGP_KEY_INIT:
+        state->child_inputs[0] = &args->image;
+        return 0;
     case 'q':
         args->quiet = true;
         return 0;
@@ -44,31 +45,23 @@ static error_t parse(int key, char *arg, struct argp_state *state)
     case 'b':
         args->image.backing_name = arg;
         return 0;
-    case 'F':
-        args->image.backing_format = arg;
-        return 0;
     case 'u':
         args->image.options.unsafe_backing = true;
         return 0;
-    case 'o':
-        return newimage_add_list(&args->image, arg);
     case ARGP_KEY_ARG:
-        if (!args->path)
-            args->path = arg;
-        else if (!args->size)
-            args->size = arg;
-        else
-            return report_usage("Unexpected argument: %s", arg), OPTS_REPORTED;
-        return 0;
+        return opts_two_operands(arg, &args->path, &args->size);
     default:
         return ARGP_ERR_UNKNOWN;
     }
 }
 
+static const struct argp_child children[] = {{.argp = &newimage_argp}, {0}};
+
 static const struct argp argp = {
     .options = options,
     .parser = parse,
     .args_doc = "FILE [SIZE]",
+    .children = children,
     .doc = "Make a new image. SIZE takes the suffixes k, M, G, T, P and E, and may be left out "
            "with a backing file.",
 };
@@ -92,17 +85,12 @@ static void print_formatting(const char *path, const struct create_options *crea
     out_flush();
 }
 
-static bool known_format(const char *format)
-{
-    return strcmp(format, "qed") == 0 || strcmp(format, "raw") == 0;
-}
-
 /* What the command line says, as far as it can be told without opening a file. */
 static int settle_options(struct create_args *args)
 {
     struct create_options *create = &args->image.options;
 
-    if (!known_format(create->format)) {
+    if (!newimage_known_format(create->format)) {
         report("%s: Unknown file format '%s'", args->path ? args->path : "create", create->format);
         return OPTS_REPORTED;
     }

@@ -14,20 +14,13 @@
 #include "report.h"
 
 struct info_args {
-    const char *path;
-    const char *format;
-    enum opts_output output;
-    bool backing_chain, share;
+    struct opts_image image;
+    bool backing_chain;
     enum image_backing backing;
 };
 
 static const struct argp_option options[] = {
-    {"format", 'f', "FMT", 0, "Format of the image: qed or raw; else it is probed", 0},
-    {"output", OPTS_KEY_OUTPUT, "FORMAT", 0, "human (default) or json", 0},
     {"backing-chain", OPTS_KEY_BACKING_CHAIN, NULL, 0, "Show the backing files, too", 0},
-    {"backing", OPTS_KEY_BACKING, "POLICY", 0,
-     "Backing files that may be opened: follow (default), same-directory or none", 0},
-    {"force-share", 'U', NULL, 0, "Take no locks: another process may write to the image meanwhile", 0},
     {0},
 };
 
@@ -35,32 +28,28 @@ static error_t parse(int key, char *arg, struct argp_state *state)
 {
     struct info_args *args = state->input;
 
+    (void)arg;
     switch (key) {
-    case 'U':
-        args->share = true;
+    case ARGP_KEY_INIT:
+        state->child_inputs[0] = &args->image;
+        state->child_inputs[1] = &args->backing;
         return 0;
-    case 'f':
-        args->format = arg;
-        return 0;
-    case OPTS_KEY_OUTPUT:
-        return opts_output_value(arg, &args->output);
     case OPTS_KEY_BACKING_CHAIN:
         args->backing_chain = true;
         return 0;
-    case OPTS_KEY_BACKING:
-        return opts_backing_value(arg, &args->backing);
-    case ARGP_KEY_ARG:
-    case ARGP_KEY_END:
-        return opts_one_image(key, arg, &args->path);
     default:
         return ARGP_ERR_UNKNOWN;
     }
 }
 
+static const struct argp_child children[] = {
+    {.argp = &opts_image_argp}, {.argp = &opts_backing_argp}, {0}};
+
 static const struct argp argp = {
     .options = options,
     .parser = parse,
     .args_doc = "FILE",
+    .children = children,
     .doc = "Show what an image is. Its backing file is neither opened nor needed unless the chain "
            "is asked for.",
 };
@@ -98,11 +87,6 @@ static void print_human(struct out *out, const struct info *info)
         out_printf(out, "backing file format: %s\n", info->backing_format);
 }
 
-static void add_number(struct json_object *object, const char *key, uint64_t value)
-{
-    json_object_object_add(object, key, json_object_new_uint64(value));
-}
-
 static void add_text(struct json_object *object, const char *key, const char *value)
 {
     json_object_object_add(object, key, json_object_new_string(value));
@@ -113,12 +97,12 @@ static struct json_object *format_specific(const struct info *info)
     struct json_object *specific = json_object_new_object();
     struct json_object *data = json_object_new_object();
 
-    add_number(data, "table-size", info->table_size);
-    add_number(data, "header-size", info->header_size);
-    add_number(data, "l1-table-offset", info->l1_table_offset);
-    add_number(data, "features", info->features);
-    add_number(data, "compat-features", info->compat_features);
-    add_number(data, "autoclear-features", info->autoclear_features);
+    out_add_number(data, "table-size", info->table_size);
+    out_add_number(data, "header-size", info->header_size);
+    out_add_number(data, "l1-table-offset", info->l1_table_offset);
+    out_add_number(data, "features", info->features);
+    out_add_number(data, "compat-features", info->compat_features);
+    out_add_number(data, "autoclear-features", info->autoclear_features);
     add_text(specific, "type", "qed");
     json_object_object_add(specific, "data", data);
     return specific;
@@ -131,12 +115,12 @@ static struct json_object *json_of(const struct info *info)
 
     if (info->backing_format)
         add_text(object, "backing-filename-format", info->backing_format);
-    add_number(object, "virtual-size", info->virtual_size);
+    out_add_number(object, "virtual-size", info->virtual_size);
     add_text(object, "filename", info->path);
     if (info->is_qed)
-        add_number(object, "cluster-size", info->cluster_size);
+        out_add_number(object, "cluster-size", info->cluster_size);
     add_text(object, "format", info->format);
-    add_number(object, "actual-size", info->allocated_bytes);
+    out_add_number(object, "actual-size", info->allocated_bytes);
     if (info->is_qed)
         json_object_object_add(object, "format-specific", format_specific(info));
     if (info->backing_name) {
@@ -171,8 +155,8 @@ static int info(void *context)
 {
     const struct info_args *args = context;
     struct image_options open_options = {
-        .format = args->format,
-        .share = args->share,
+        .format = args->image.format,
+        .share = args->image.share,
         .backing = args->backing_chain ? args->backing : IMAGE_BACKING_IGNORE};
     struct qed_error error = QED_ERROR_INIT;
     struct image *image = NULL;
@@ -180,15 +164,15 @@ static int info(void *context)
     struct out *out = NULL;
     int status = CMD_FAILED;
 
-    if (image_open(&image, args->path, &open_options, &error) < 0) {
+    if (image_open(&image, args->image.path, &open_options, &error) < 0) {
         report_error(&error);
         goto out;
     }
     out = out_new(false);
     list = json_object_new_array();
-    if (!out || describe(out, image, args->output == OPTS_OUTPUT_HUMAN, list) != CMD_OK)
+    if (!out || describe(out, image, args->image.output == OPTS_OUTPUT_HUMAN, list) != CMD_OK)
         goto out;
-    if (args->output == OPTS_OUTPUT_JSON)
+    if (args->image.output == OPTS_OUTPUT_JSON)
         out_json(out, args->backing_chain ? list : json_object_array_get_idx(list, 0));
     status = out_commit(out);
     out = NULL;

@@ -12,22 +12,14 @@
 #include "report.h"
 
 struct map_args {
-    const char *path;
-    const char *format;
-    enum opts_output output;
+    struct opts_image image;
     uint64_t start, length; /* guest bytes */
     enum image_backing backing;
-    bool share;
 };
 
 static const struct argp_option options[] = {
-    {"format", 'f', "FMT", 0, "Format of the image: qed or raw; else it is probed", 0},
-    {"output", OPTS_KEY_OUTPUT, "FORMAT", 0, "human (default) or json", 0},
     {"start-offset", 's', "OFFSET", 0, "First guest byte to map (default 0)", 0},
     {"max-length", 'l', "LENGTH", 0, "How many guest bytes to map (default: to the end)", 0},
-    {"backing", OPTS_KEY_BACKING, "POLICY", 0,
-     "Backing files that may be opened: follow (default), same-directory or none", 0},
-    {"force-share", 'U', NULL, 0, "Take no locks: another process may write to the image meanwhile", 0},
     {0},
 };
 
@@ -36,32 +28,27 @@ static error_t parse(int key, char *arg, struct argp_state *state)
     struct map_args *args = state->input;
 
     switch (key) {
-    case 'U':
-        args->share = true;
+    case ARGP_KEY_INIT:
+        state->child_inputs[0] = &args->image;
+        state->child_inputs[1] = &args->backing;
         return 0;
-    case 'f':
-        args->format = arg;
-        return 0;
-    case OPTS_KEY_OUTPUT:
-        return opts_output_value(arg, &args->output);
     case 's':
         return opts_size_value("--start-offset", arg, &args->start);
     case 'l':
         return opts_size_value("--max-length", arg, &args->length);
-    case OPTS_KEY_BACKING:
-        return opts_backing_value(arg, &args->backing);
-    case ARGP_KEY_ARG:
-    case ARGP_KEY_END:
-        return opts_one_image(key, arg, &args->path);
     default:
         return ARGP_ERR_UNKNOWN;
     }
 }
 
+static const struct argp_child children[] = {
+    {.argp = &opts_image_argp}, {.argp = &opts_backing_argp}, {0}};
+
 static const struct argp argp = {
     .options = options,
     .parser = parse,
     .args_doc = "FILE",
+    .children = children,
     .doc = "Show where the guest's bytes are: in which file of the backing chain, at which offset, "
            "and which read as zeroes.",
 };
@@ -107,7 +94,7 @@ static int print_map(const struct map_args *args, struct image *image, struct ou
 {
     struct printer printer = {.out = out, .image = image, .first = true};
     struct qed_error error = QED_ERROR_INIT;
-    bool human = args->output == OPTS_OUTPUT_HUMAN;
+    bool human = args->image.output == OPTS_OUTPUT_HUMAN;
 
     if (human)
         out_printf(out, "%-16s%-16s%-16s%s\n", "Offset", "Length", "Mapped to", "File");
@@ -123,13 +110,13 @@ static int map(void *context)
 {
     const struct map_args *args = context;
     struct image_options open_options = {
-        .format = args->format, .share = args->share, .backing = args->backing};
+        .format = args->image.format, .share = args->image.share, .backing = args->backing};
     struct qed_error error = QED_ERROR_INIT;
     struct image *image;
     struct out *out;
     int status = CMD_FAILED;
 
-    if (image_open(&image, args->path, &open_options, &error) < 0)
+    if (image_open(&image, args->image.path, &open_options, &error) < 0)
         return report_error(&error);
     out = out_new(false);
     if (out && print_map(args, image, out) == CMD_OK) {

@@ -42,7 +42,8 @@ void newimage_release(struct newimage *image)
     image->list_count = 0;
 }
 
-int newimage_add_list(struct newimage *image, const char *list)
+/* Keep one -o argument until the format is known. */
+static int add_list(struct newimage *image, const char *list)
 {
     char **lists = realloc(image->lists, (image->list_count + 1) * sizeof(*lists));
     char *copy = strdup(list);
@@ -178,3 +179,31 @@ void newimage_print_help(const char *format)
         printf("  %-22s - %s\n", name, list_options[i].help);
     }
 }
+
+bool newimage_known_format(const char *format)
+{
+    return strcmp(format, "qed") == 0 || strcmp(format, "raw") == 0;
+}
+
+static error_t parse_key(int key, char *arg, struct argp_state *state)
+{
+    struct newimage *image = state->input;
+
+    switch (key) {
+    case 'F':
+        image->backing_format = arg;
+        return 0;
+    case 'o':
+        return add_list(image, arg);
+    default:
+        return ARGP_ERR_UNKNOWN;
+    }
+}
+
+static const struct argp_option options[] = {
+    {"backing-format", 'F', "FMT", 0, "Format of the new image's backing file: qed or raw", 0},
+    {"options", 'o', "LIST", 0, "Comma-separated NAME=VALUE options; -o help lists them", 0},
+    {0},
+};
+
+const struct argp newimage_argp = {.options = options, .parser = parse_key};

@@ -5,6 +5,7 @@
 #ifndef SRC_NEWIMAGE_H
 #define SRC_NEWIMAGE_H
 
+#include <argp.h>
 #include <stdbool.h>
 #include <stddef.h>
 
@@ -25,11 +26,15 @@ void newimage_init(struct newimage *image);
 /* Free the lists. */
 void newimage_release(struct newimage *image);
 
-/* Keep one -o argument: "name=value,…", where a doubled comma is a comma. 0, or OPTS_REPORTED. */
-int newimage_add_list(struct newimage *image, const char *list);
+/* The child argp for -F and -o; its input is a struct newimage. */
+extern const struct argp newimage_argp;
+
+/* Whether images can be made in a format of that name. */
+bool newimage_known_format(const char *format);
 
 /*
- * Parse what was kept into options, whose format is set already. Mistakes are reported with
+ * Parse the -o lists ("name=value,…", a doubled comma being a comma) into options, whose format is
+ * set already. Mistakes are reported with
  * "<subject>: " before them unless subject is NULL. 0, or OPTS_REPORTED.
  */
 int newimage_parse(struct newimage *image, const char *subject);

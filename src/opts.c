@@ -45,9 +45,11 @@ static error_t parse_root(int key, char *arg, struct argp_state *state)
     }
 }
 
+/* Whether word is an option of argp or its children that needs an argument. */
 static bool takes_argument(const struct argp *argp, const char *word)
 {
     const struct argp_option *option = argp->options;
+    const struct argp_child *child = argp->children;
 
     for (; option && (option->name || option->key); option++) {
         bool is_it = word[1] == '-' ? option->name && strcmp(option->name, word + 2) == 0
@@ -55,6 +57,10 @@ static bool takes_argument(const struct argp *argp, const char *word)
 
         if (is_it)
             return option->arg && !(option->flags & OPTION_ARG_OPTIONAL);
+    }
+    for (; child && child->argp; child++) {
+        if (takes_argument(child->argp, word))
+            return true;
     }
     return false;
 }
@@ -104,39 +110,6 @@ int opts_run(const struct argp *argp, int argc, char **argv, void *args, int (*r
     return report_bad_word(argp, root.bad_word);
 }
 
-int opts_output_value(const char *text, enum opts_output *output)
-{
-    if (strcmp(text, "human") == 0)
-        *output = OPTS_OUTPUT_HUMAN;
-    else if (strcmp(text, "json") == 0)
-        *output = OPTS_OUTPUT_JSON;
-    else
-        return report_usage("--output must be used with human or json as argument."),
-               OPTS_REPORTED;
-    return 0;
-}
-
-int opts_backing_value(const char *text, enum image_backing *backing)
-{
-    static const struct {
-        const char *name;
-        enum image_backing value;
-    } policies[] = {
-        {"follow", IMAGE_BACKING_FOLLOW},
-        {"same-directory", IMAGE_BACKING_SAME_DIRECTORY},
-        {"none", IMAGE_BACKING_NONE},
-    };
-
-    for (size_t i = 0; i < sizeof(policies) / sizeof(policies[0]); i++) {
-        if (strcmp(text, policies[i].name) == 0) {
-            *backing = policies[i].value;
-            return 0;
-        }
-    }
-    report_usage("--backing must be follow, same-directory or none, not '%s'", text);
-    return OPTS_REPORTED;
-}
-
 int opts_image_size_value(const char *text, uint64_t *bytes)
 {
     if (units_parse_size(text, bytes))
@@ -167,14 +140,97 @@ int opts_count_value(const char *option, const char *text, size_t *count)
     return OPTS_REPORTED;
 }
 
-int opts_one_image(int key, const char *arg, const char **path)
+static int output_value(const char *text, enum opts_output *output)
 {
-    if (key == ARGP_KEY_ARG && !*path) {
-        *path = arg;
-        return 0;
+    if (strcmp(text, "human") == 0)
+        *output = OPTS_OUTPUT_HUMAN;
+    else if (strcmp(text, "json") == 0)
+        *output = OPTS_OUTPUT_JSON;
+    else
+        return report_usage("--output must be used with human or json as argument."),
+               OPTS_REPORTED;
+    return 0;
+}
+
+static int backing_value(const char *text, enum image_backing *backing)
+{
+    static const struct {
+        const char *name;
+        enum image_backing value;
+    } policies[] = {
+        {"follow", IMAGE_BACKING_FOLLOW},
+        {"same-directory", IMAGE_BACKING_SAME_DIRECTORY},
+        {"none", IMAGE_BACKING_NONE},
+    };
+
+    for (size_t i = 0; i < sizeof(policies) / sizeof(policies[0]); i++) {
+        if (strcmp(text, policies[i].name) == 0) {
+            *backing = policies[i].value;
+            return 0;
+        }
     }
-    if (key == ARGP_KEY_END && *path)
+    report_usage("--backing must be follow, same-directory or none, not '%s'", text);
+    return OPTS_REPORTED;
+}
+
+static error_t parse_image(int key, char *arg, struct argp_state *state)
+{
+    struct opts_image *image = state->input;
+
+    switch (key) {
+    case 'f':
+        image->format = arg;
         return 0;
+    case 'U':
+        image->share = true;
+        return 0;
+    case OPTS_KEY_OUTPUT:
+        return output_value(arg, &image->output);
+    case ARGP_KEY_ARG:
+        if (image->path)
+            break;
+        image->path = arg;
+        return 0;
+    case ARGP_KEY_END:
+        if (!image->path)
+            break;
+        return 0;
+    default:
+        return ARGP_ERR_UNKNOWN;
+    }
     report_usage("Expecting one image file name");
     return OPTS_REPORTED;
+}
+
+static const struct argp_option image_options[] = {
+    {"format", 'f', "FMT", 0, "Format of the image: qed or raw; else it is probed", 0},
+    {"output", OPTS_KEY_OUTPUT, "FORMAT", 0, "human (default) or json", 0},
+    {"force-share", 'U', NULL, 0,
+     "Take no locks: another process may write to the image meanwhile", 0},
+    {0},
+};
+
+const struct argp opts_image_argp = {.options = image_options, .parser = parse_image};
+
+static error_t parse_backing(int key, char *arg, struct argp_state *state)
+{
+    return key == OPTS_KEY_BACKING ? backing_value(arg, state->input) : ARGP_ERR_UNKNOWN;
+}
+
+static const struct argp_option backing_options[] = {
+    {"backing", OPTS_KEY_BACKING, "POLICY", 0,
+     "Backing files that may be opened: follow (default), same-directory or none", 0},
+    {0},
+};
+
+const struct argp opts_backing_argp = {.options = backing_options, .parser = parse_backing};
+
+int opts_two_operands(const char *arg, const char **first, const char **second)
+{
+    if (*first && *second) {
+        report_usage("Unexpected argument: %s", arg);
+        return OPTS_REPORTED;
+    }
+    *(*first ? second : first) = arg;
+    return 0;
 }

@@ -34,18 +34,26 @@ int opts_run(const struct argp *argp, int argc, char **argv, void *args, int (*r
 
 enum opts_output { OPTS_OUTPUT_HUMAN, OPTS_OUTPUT_JSON };
 
-/* The values of options that several commands have: 0, or OPTS_REPORTED. */
-int opts_output_value(const char *text, enum opts_output *output);
-int opts_backing_value(const char *text, enum image_backing *backing);
+/* What the commands that look at one image share: -f, --output, -U and the operand FILE. */
+struct opts_image {
+    const char *path;
+    const char *format; /* NULL: to be probed */
+    enum opts_output output;
+    bool share;
+};
 
-/* The size of an image (reported with qemu-img's two lines), or of something else. */
+/* The child argp for it; its input is a struct opts_image. */
+extern const struct argp opts_image_argp;
+
+/* The child argp for --backing; its input is an enum image_backing. */
+extern const struct argp opts_backing_argp;
+
+/* The next of two operands; a third is reported. 0, or OPTS_REPORTED. */
+int opts_two_operands(const char *arg, const char **first, const char **second);
+
+/* Values, for parsers: 0, or OPTS_REPORTED. The size of an image has qemu-img's message. */
 int opts_image_size_value(const char *text, uint64_t *bytes);
 int opts_size_value(const char *option, const char *text, uint64_t *bytes);
-
-/* A plain number. */
 int opts_count_value(const char *option, const char *text, size_t *count);
-
-/* ARGP_KEY_ARG and ARGP_KEY_END of a command that takes one image: 0, or OPTS_REPORTED. */
-int opts_one_image(int key, const char *arg, const char **path);
 
 #endif

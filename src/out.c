@@ -138,6 +138,11 @@ void out_json(struct out *out, struct json_object *value)
     out_printf(out, "\n");
 }
 
+void out_add_number(struct json_object *object, const char *key, uint64_t value)
+{
+    json_object_object_add(object, key, json_object_new_uint64(value));
+}
+
 /* Copy the temporary file to stdout. */
 static bool copy_file(struct out *out)
 {

@@ -8,6 +8,7 @@
 
 #include <json.h>
 #include <stdbool.h>
+#include <stdint.h>
 
 /* Room for an escaped path (base/text.h). */
 #define OUT_NAME_MAX (4 * 4096 + 1)
@@ -21,6 +22,9 @@ void out_printf(struct out *out, const char *format, ...) __attribute__((format(
 
 /* A value in QEMU's layout (four blanks of indent, keys in order of insertion) and a newline. */
 void out_json(struct out *out, struct json_object *value);
+
+/* A member of an object. */
+void out_add_number(struct json_object *object, const char *key, uint64_t value);
 
 /*
  * Write what was gathered to stdout, flush it, and release out. Returns CMD_OK, or CMD_FAILED,
