@@ -15,6 +15,13 @@
 #include <liburing.h>
 #endif
 
+/* valgrind does not see what the kernel writes on behalf of a ring. */
+#ifdef HAVE_VALGRIND_MEMCHECK_H
+#include <valgrind/memcheck.h>
+#else
+#define VALGRIND_MAKE_MEM_DEFINED(address, len) ((void)(address), (void)(len))
+#endif
+
 struct io_queue {
     struct io *io;
     enum io_queue_kind kind;
@@ -122,8 +129,10 @@ static struct io_request *wait_ring(struct io_queue *queue)
     result = cqe->res;
     io_uring_cqe_seen(&queue->ring, cqe);
     queue->in_flight--;
-    if (result > 0)
+    if (result > 0) {
+        VALGRIND_MAKE_MEM_DEFINED((char *)request->buffer + request->done, (size_t)result);
         request->done += (size_t)result;
+    }
     if (request->done == request->len) {
         request->status = QED_OK;
         return request;

@@ -3,6 +3,7 @@
 # line of progress and go on. The kernel's answers are held up, so that the check takes minutes.
 . "${srcdir:=.}/tests/lib.sh"
 requires strace pgrep
+[[ $(head -c 2 "$QEDTOOL") != '#!' ]] || skip "the program that is traced must be qedtool itself"
 ASAN_OPTIONS="$ASAN_OPTIONS:detect_leaks=0" # that does not work under a tracer
 
 {
