@@ -105,10 +105,13 @@ bool bitmap_test(const struct bitmap *bitmap, uint64_t bit)
     return piece && (piece[(bit & (PIECE_BITS - 1)) / 64] >> (bit & 63) & 1);
 }
 
-/* The first bit at or after from whose value, with each word xor-ed with flip, is 1. */
-static uint64_t next_bit(const struct bitmap *bitmap, uint64_t from, uint64_t flip)
+/*
+ * The first bit of [from, end) whose value, with each word xor-ed with flip, is 1; end when there is
+ * none. end is at most the bit count.
+ */
+static uint64_t next_bit(const struct bitmap *bitmap, uint64_t from, uint64_t end, uint64_t flip)
 {
-    while (from < bitmap->bit_count) {
+    while (from < end) {
         const uint64_t *piece = bitmap->pieces[from >> PIECE_SHIFT];
         uint64_t word;
 
@@ -120,18 +123,24 @@ static uint64_t next_bit(const struct bitmap *bitmap, uint64_t from, uint64_t fl
         }
         word = (piece[(from & (PIECE_BITS - 1)) / 64] ^ flip) >> (from & 63);
         if (word)
-            return min_u64(from + (uint64_t)__builtin_ctzll(word), bitmap->bit_count);
+            return min_u64(from + (uint64_t)__builtin_ctzll(word), end);
         from = round_down(from, 64) + 64;
     }
-    return bitmap->bit_count;
+    return end;
+}
+
+bool bitmap_any_set(const struct bitmap *bitmap, uint64_t first, uint64_t end)
+{
+    end = min_u64(end, bitmap->bit_count);
+    return first < end && next_bit(bitmap, first, end, 0) < end;
 }
 
 uint64_t bitmap_next_clear(const struct bitmap *bitmap, uint64_t from)
 {
-    return next_bit(bitmap, from, UINT64_MAX);
+    return next_bit(bitmap, from, bitmap->bit_count, UINT64_MAX);
 }
 
 uint64_t bitmap_next_set(const struct bitmap *bitmap, uint64_t from)
 {
-    return next_bit(bitmap, from, 0);
+    return next_bit(bitmap, from, bitmap->bit_count, 0);
 }

@@ -28,6 +28,9 @@ int bitmap_set_range(struct bitmap *bitmap, uint64_t first, uint64_t count, uint
 
 bool bitmap_test(const struct bitmap *bitmap, uint64_t bit);
 
+/* Whether a bit of [first, end) is set; bits past the last one are clear. */
+bool bitmap_any_set(const struct bitmap *bitmap, uint64_t first, uint64_t end);
+
 /*
  * The first clear bit (bitmap_next_clear) or set bit (bitmap_next_set) at or after from; the bit
  * count when there is none.

@@ -14,6 +14,8 @@
 #include "base/zero.h"
 #include "core/target.h"
 
+/* Zeroes that have to be stored, or compared, in one step: so that a signal is heard in between. */
+#define ZERO_STEP_BYTES (UINT64_C(64) << 20)
 #define BUFFER_BYTES (UINT64_C(2) << 20)
 #define SECTOR_BYTES UINT64_C(512)
 
@@ -21,6 +23,7 @@ struct convert {
     const struct convert_options *options;
     const char *source_path;
     struct image *source;
+    struct extent run; /* of the source, as last looked up */
     struct target *target;
     struct image *base;       /* the target's backing chain; NULL when there is none */
     unsigned int common_from; /* source layers from this depth on are the base's own chain */
@@ -191,6 +194,21 @@ static bool is_common(const struct convert *convert, const struct extent *run)
     return convert->base && run->kind != EXTENT_UNALLOCATED && run->depth >= convert->common_from;
 }
 
+/* The run at virt_off; a long one is looked up once, not at every buffer. */
+static int find_run(struct convert *convert, uint64_t virt_off, struct extent *run)
+{
+    struct extent *known = &convert->run;
+    uint64_t left = image_size(convert->source) - virt_off;
+    int ret = QED_OK;
+
+    if (virt_off < known->virt_off || virt_off - known->virt_off >= known->length)
+        ret = image_next_run(convert->source, virt_off, left, known, convert->error);
+    *run = *known;
+    run->length -= virt_off - run->virt_off;
+    run->virt_off = virt_off;
+    return ret;
+}
+
 /*
  * One step from virt_off on, which is aligned to a block: whole blocks of a run that need no
  * reading, else a buffer, in which a block may have bytes of several runs.
@@ -200,7 +218,7 @@ static int copy_step(struct convert *convert, uint64_t virt_off, uint64_t *done)
     uint64_t left = image_size(convert->source) - virt_off;
     struct extent run;
     uint64_t whole;
-    int ret = image_next_run(convert->source, virt_off, left, &run, convert->error);
+    int ret = find_run(convert, virt_off, &run);
 
     if (ret < 0)
         return qed_fail_prefix(convert->error, ret, "%s", convert->source_path);
@@ -208,8 +226,11 @@ static int copy_step(struct convert *convert, uint64_t virt_off, uint64_t *done)
     *done = whole;
     if (whole && is_common(convert, &run))
         return QED_OK;
-    if (whole && reads_as_zeroes(&run))
+    if (whole && reads_as_zeroes(&run)) {
+        if (convert->base || convert->options->sparse_bytes == 0)
+            *done = whole = min_u64(whole, ZERO_STEP_BYTES);
         return copy_zero_run(convert, virt_off, whole);
+    }
     *done = min_u64(left, max_u64(whole, convert->block));
     *done = min_u64(*done, convert->buffer_bytes);
     return copy_buffer(convert, virt_off, (size_t)*done);

@@ -256,7 +256,8 @@ static int mark_tables(struct check *check, const struct qed_scan_list *sorted,
         check->l1_overlapping++;
         classify_overlap(check, sorted, &problem);
         check_found(check, &problem);
-        if (problem.id != PROBLEM_L1_SAME_TABLE)
+        /* Once for each place, however many entries name it. */
+        if (find_table(sorted, table->file_off)->l1_index == table->l1_index)
             ret = qed_scan_list_add(&check->others, table->l1_index, table->file_off, error);
     }
     qed_scan_list_sort(&check->list);
@@ -345,6 +346,10 @@ static int check_passes(struct check *check, struct qed_error *error)
     ret = qed_scan_l1(check->image, check_l1_piece, check, error);
     if (ret == QED_OK)
         ret = sort_and_mark_tables(check, error);
+    if (ret == QED_OK && check_l1_is_nonsense(check)) {
+        report_nonsense(check, PROBLEM_L1_NONSENSE);
+        return QED_OK;
+    }
     if (ret == QED_OK)
         ret = check_count_tables(check, error);
     if (ret < 0)

@@ -131,7 +131,7 @@ static int name_piece(void *context, const struct qed_scan_piece *piece, struct 
 static bool touches_repeated(const struct check *check, const struct table_state *state)
 {
     return state->lowest <= state->highest &&
-           bitmap_next_set(check->repeated, state->lowest) <= state->highest;
+           bitmap_any_set(check->repeated, state->lowest, state->highest + 1);
 }
 
 static int name_table(struct naming *naming, size_t number, struct qed_error *error)

@@ -22,11 +22,7 @@ static bool most_tables_are_nonsense(const struct check *check)
     return nonsense >= 2 && nonsense > tables / 2;
 }
 
-/*
- * Most L1 entries lie past the image size, or name tables that overlap each other: an L2 table taken
- * for the L1 looks like that.
- */
-static bool l1_is_nonsense(const struct check *check)
+bool check_l1_is_nonsense(const struct check *check)
 {
     return qed_check_is_nonsense(check->l1_entries, check->l1_past_size) ||
            qed_check_is_nonsense(check->l1_entries, check->l1_overlapping);
@@ -44,7 +40,7 @@ static uint64_t clusters_leaked(const struct check *check, uint64_t first, uint6
 
 static bool has_repeated(const struct check *check, uint64_t first, uint64_t count)
 {
-    return bitmap_next_set(check->repeated, first) < first + count;
+    return bitmap_any_set(check->repeated, first, first + count);
 }
 
 /*
@@ -101,8 +97,6 @@ static bool cluster_size_is_wrong(const struct check *check)
 
 enum problem_id check_sense(const struct check *check)
 {
-    if (l1_is_nonsense(check))
-        return PROBLEM_L1_NONSENSE;
     if (most_tables_are_nonsense(check))
         return PROBLEM_TABLES_NONSENSE;
     if (cluster_size_is_wrong(check))

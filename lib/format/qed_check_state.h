@@ -64,6 +64,12 @@ int check_name_problems(struct check *check, struct qed_error *error);
 int check_leaks(struct check *check, struct qed_error *error);
 
 /*
+ * Whether most L1 entries lie past the image size, or name tables that overlap each other: an L2
+ * table taken for the L1 looks like that. To be asked before the tables are read.
+ */
+bool check_l1_is_nonsense(const struct check *check);
+
+/*
  * Whether the header's geometry makes sense of the file, after the first pass: if not, the one
  * problem that says so, else PROBLEM_COUNT.
  */

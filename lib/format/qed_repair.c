@@ -42,8 +42,7 @@ static bool is_shared(const struct repair *repair, uint64_t table_off)
     const struct qed_geometry *g = &repair->image->geometry;
     uint64_t cluster = table_off >> g->cluster_shift;
 
-    return repair->shared &&
-           bitmap_next_set(repair->shared, cluster) < cluster + g->table_size;
+    return repair->shared && bitmap_any_set(repair->shared, cluster, cluster + g->table_size);
 }
 
 static int repair_l1_piece(void *context, const struct qed_scan_piece *piece,

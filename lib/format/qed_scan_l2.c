@@ -534,7 +534,7 @@ static int run_scan(struct scan *scan, const struct qed_scan_options *options,
                     struct qed_scan_stats *stats, struct qed_error *error)
 {
     unsigned int threads = choose_sizes(scan, options);
-    bool stopped;
+    bool stopped, started;
     int ret;
 
     scan->workers = calloc(QED_SCAN_THREADS_MAX, sizeof(*scan->workers));
@@ -544,10 +544,11 @@ static int run_scan(struct scan *scan, const struct qed_scan_options *options,
     while (scan->worker_count < threads && start_worker(scan, error))
         ;
     stopped = wait_for_workers(scan, options);
-    ret = scan->workers[0].started ? QED_OK : QED_ERR_NO_MEMORY;
-    if (ret == QED_OK)
-        ret = collect(scan, stats, error);
+    started = scan->workers[0].started;
+    ret = collect(scan, stats, started ? error : NULL);
     free(scan->workers);
+    if (!started)
+        return QED_ERR_NO_MEMORY;
     if (ret < 0)
         return ret;
     return stopped ? qed_fail(error, QED_ERR_STOPPED, "interrupted") : QED_OK;

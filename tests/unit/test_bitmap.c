@@ -161,6 +161,21 @@ START_TEST(threads_that_set_the_same_bits_count_each_but_once)
 }
 END_TEST
 
+START_TEST(any_set_looks_at_no_bit_outside_its_range)
+{
+    struct bitmap *bitmap = bitmap_new(1 << 20);
+    uint64_t already;
+
+    ck_assert_int_eq(bitmap_set_range(bitmap, 300000, 2, &already), QED_OK);
+    ck_assert(!bitmap_any_set(bitmap, 0, 300000));
+    ck_assert(bitmap_any_set(bitmap, 0, 300001));
+    ck_assert(bitmap_any_set(bitmap, 300001, 300002));
+    ck_assert(!bitmap_any_set(bitmap, 300002, UINT64_MAX));
+    ck_assert(!bitmap_any_set(bitmap, 300000, 300000));
+    bitmap_free(bitmap);
+}
+END_TEST
+
 int main(void)
 {
     TCase *tests = tcase_create("bitmap");
@@ -170,6 +185,7 @@ int main(void)
     tcase_add_loop_test(tests, random_ranges_are_what_a_plain_array_says, 0, 30);
     tcase_add_test(tests, searches_cross_pieces_that_were_never_touched);
     tcase_add_test(tests, a_bitmap_of_a_sparse_disk_costs_what_is_set);
+    tcase_add_test(tests, any_set_looks_at_no_bit_outside_its_range);
     tcase_add_test(tests, threads_that_set_the_same_bits_count_each_but_once);
     return unit_run(tests);
 }
