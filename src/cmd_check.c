@@ -189,16 +189,6 @@ static struct json_object *range_json(uint64_t offset, uint64_t length)
     return range;
 }
 
-static const char *severity_name(const struct problem_kind *kind)
-{
-    static const char *const names[] = {[SEVERITY_NOTE] = "note",
-                                        [SEVERITY_LEAK] = "leak",
-                                        [SEVERITY_CORRUPTION] = "corruption",
-                                        [SEVERITY_FATAL] = "fatal"};
-
-    return names[kind->severity];
-}
-
 static struct json_object *other_json(const struct problem *problem)
 {
     struct json_object *other = json_object_new_object();
@@ -232,7 +222,7 @@ static struct json_object *problem_json(const struct problem *problem)
         out_add_number(object, "value", problem->value);
     if (problem->other != OWNER_NONE)
         json_object_object_add(object, "other-owner", other_json(problem));
-    json_object_object_add(object, "severity", json_object_new_string(severity_name(kind)));
+    json_object_object_add(object, "severity", json_object_new_string(problem_severity_name(kind->severity)));
     json_object_object_add(object, "repairable", json_object_new_boolean(kind->action != NULL));
     if (kind->action)
         json_object_object_add(object, "action", json_object_new_string(kind->action));

@@ -101,6 +101,16 @@ const struct problem_kind *problem_kind(enum problem_id id)
     return &kinds[id];
 }
 
+const char *problem_severity_name(enum problem_severity severity)
+{
+    static const char *const names[] = {[SEVERITY_NOTE] = "note",
+                                        [SEVERITY_LEAK] = "leak",
+                                        [SEVERITY_CORRUPTION] = "corruption",
+                                        [SEVERITY_FATAL] = "fatal"};
+
+    return names[severity];
+}
+
 static int compare_u64(uint64_t a, uint64_t b)
 {
     return (a > b) - (a < b);

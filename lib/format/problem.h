@@ -95,6 +95,9 @@ struct problem {
 /* The row of an id. */
 const struct problem_kind *problem_kind(enum problem_id id);
 
+/* "note", "leak", "corruption" or "fatal": for reports, JSON and the man page. */
+const char *problem_severity_name(enum problem_severity severity);
+
 /* Where a check puts its findings, in any order, one at a time. */
 typedef void problem_fn(void *context, const struct problem *problem);
 

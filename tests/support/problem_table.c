@@ -7,16 +7,6 @@
 
 #include "format/problem.h"
 
-static const char *severity_name(enum problem_severity severity)
-{
-    static const char *const names[] = {[SEVERITY_NOTE] = "note",
-                                        [SEVERITY_LEAK] = "leak",
-                                        [SEVERITY_CORRUPTION] = "corruption",
-                                        [SEVERITY_FATAL] = "fatal"};
-
-    return names[severity];
-}
-
 int main(int argc, char **argv)
 {
     int ids_only = argc > 1 && strcmp(argv[1], "--ids") == 0;
@@ -27,7 +17,7 @@ int main(int argc, char **argv)
         if (ids_only)
             printf("%s\n", kind->name);
         else
-            printf("%s\t%s\tT{\n%s\nT}\tT{\n%s\nT}\n", kind->name, severity_name(kind->severity),
+            printf("%s\t%s\tT{\n%s\nT}\tT{\n%s\nT}\n", kind->name, problem_severity_name(kind->severity),
                    kind->sentence, kind->action ? kind->action : "none");
     }
     return fflush(stdout) == 0 ? 0 : 1;
