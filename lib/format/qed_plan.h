@@ -1,9 +1,9 @@
 /*
  * What a repair is going to change, before anything is changed: 64-bit words (table entries and
  * header fields), copies of clusters to the end of the file, the file's length, and leaked space to
- * give back. A plan is made in rounds: within one, planners read the image as the rounds before left
- * it, through a view of the file that shows their changes; so what a plan leads to can be checked
- * before it is carried out (qed_apply.h), shown, and recorded for an undo (qed_undo.h).
+ * give back. A plan is made in rounds: within one, planners read the image as the rounds before
+ * left it, through a view of the file that shows their changes; so what a plan leads to can be
+ * checked before it is carried out (qed_apply.h), shown, and recorded for an undo (qed_undo.h).
  *
  * Memory: 24 bytes a word, 24 a run of clusters copied or given back.
  * SPDX-License-Identifier: MIT
@@ -33,6 +33,7 @@ struct qed_plan_word {
     uint64_t file_off; /* bytes, a multiple of 8 */
     uint64_t value;    /* that it will have */
     enum qed_plan_step step;
+    uint32_t order; /* the plan's own */
 };
 
 /* A run of bytes of the file. For a copy: where it goes; to is at or past the old length. */
@@ -49,8 +50,8 @@ int qed_plan_new(struct qed_plan **plan, struct io *io, struct qed_error *error)
 void qed_plan_free(struct qed_plan *plan);
 
 /* Change a word. A later change of the same word replaces the earlier one, its step included. */
-int qed_plan_set(struct qed_plan *plan, uint64_t file_off, uint64_t value,
-                 enum qed_plan_step step, struct qed_error *error);
+int qed_plan_set(struct qed_plan *plan, uint64_t file_off, uint64_t value, enum qed_plan_step step,
+                 struct qed_error *error);
 
 /*
  * Copy len bytes at from, as they stand in the file today, zeroes past its end, to its end, at a
@@ -66,8 +67,7 @@ int qed_plan_extend(struct qed_plan *plan, uint64_t length, struct qed_error *er
  * Give leaked space back: punch a hole, or cut the file to a length. Not seen in the view: nothing
  * refers to it. Runs come in file order.
  */
-int qed_plan_punch(struct qed_plan *plan, uint64_t file_off, uint64_t len,
-                   struct qed_error *error);
+int qed_plan_punch(struct qed_plan *plan, uint64_t file_off, uint64_t len, struct qed_error *error);
 void qed_plan_cut(struct qed_plan *plan, uint64_t length);
 
 /* End a round: the view shows what was planned so far. */
