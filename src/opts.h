@@ -20,6 +20,7 @@ enum opts_key {
     OPTS_KEY_REPAIR,
     OPTS_KEY_LIMIT,
     OPTS_KEY_MEMORY,
+    OPTS_KEY_DRY_RUN,
 };
 
 /* What a parser returns when it has reported a mistake itself. */

@@ -1,11 +1,11 @@
 /*
- * First pass, repair, second pass; the findings kept are those of the first.
+ * Opens the image, checks it, and has it repaired.
  * SPDX-License-Identifier: MIT
  */
 #include "core/check.h"
 
 #include "core/image.h"
-#include "format/qed_repair.h"
+#include "core/repair.h"
 #include "io/io_file.h"
 
 static enum check_verdict verdict_of(const struct qed_check_totals *totals)
@@ -15,34 +15,14 @@ static enum check_verdict verdict_of(const struct qed_check_totals *totals)
     return totals->leaks ? CHECK_LEAKS : CHECK_CLEAN;
 }
 
-/* Mend what the first pass found, if anything, and leave the totals of a second pass. */
-static int repair(struct qed_image *qed, const struct check_options *options,
-                  struct check_report *report, struct qed_error *error)
-{
-    struct qed_check_result second;
-    int ret;
-
-    report->repair_refused = !report->first.makes_sense;
-    ret = qed_repair(qed, &report->first, &report->corruptions_fixed, error);
-    if (ret == QED_OK && report->corruptions_fixed) {
-        report->repaired = true;
-        ret = qed_check(qed, &options->scan, 0, &second, error);
-        report->totals = second.totals;
-        qed_check_release(&second);
-    }
-    if (ret == QED_OK && qed_needs_check(qed) && report->totals.corruptions == 0)
-        ret = qed_repair_finish(qed, error);
-    return ret;
-}
-
 static int check_passes(struct qed_image *qed, const struct check_options *options,
                         struct check_report *report, struct qed_error *error)
 {
     int ret = qed_check(qed, &options->scan, options->problem_limit, &report->first, error);
 
     report->totals = report->first.totals;
-    if (ret == QED_OK && options->repair)
-        ret = repair(qed, options, report, error);
+    if (ret == QED_OK && options->repair != CHECK_REPAIR_NONE)
+        ret = repair_image(qed->io, options, report, error);
     return ret;
 }
 
@@ -66,7 +46,8 @@ enum check_verdict check_image(const char *path, const struct check_options *opt
                                struct check_report *report, struct qed_error *error)
 {
     struct image_options open_options = {.format = options->format,
-                                         .writable = options->repair,
+                                         .writable = options->repair != CHECK_REPAIR_NONE &&
+                                                     !options->dry_run,
                                          .share = options->share,
                                          .backing = IMAGE_BACKING_IGNORE};
     enum check_verdict verdict = CHECK_FAILED;
@@ -98,4 +79,6 @@ enum check_verdict check_image(const char *path, const struct check_options *opt
 void check_release(struct check_report *report)
 {
     qed_check_release(&report->first);
+    problem_list_release(&report->problems);
+    qed_repair_release(&report->repair);
 }

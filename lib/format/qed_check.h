@@ -25,10 +25,14 @@ struct qed_check_result {
     struct qed_check_totals totals;
     struct problem_list problems; /* its limit is set before; found counts all */
     struct qed_scan_stats scan;   /* of the first pass over the L2 tables */
+    bool is_marked;   /* NEED_CHECK is set */
     bool makes_sense; /* false: the geometry or the L1 is wrong, and nothing else was reported */
-    /* For repair: tables with invalid entries, in file order, and clusters used more than once. */
-    struct qed_scan_list damaged;
-    struct bitmap *shared; /* may be more than those; NULL when there are none */
+    /* For repair, once the tables were read: */
+    struct bitmap *used;           /* clusters of the file that something refers to */
+    struct bitmap *tables;         /* of these, the L1 and L2 tables' */
+    struct bitmap *shared;         /* those referred to more than once, and maybe others of them */
+    struct qed_scan_list damaged;  /* tables with invalid entries, in file order */
+    struct qed_scan_list touching; /* tables that name shared clusters, in L1 order */
 };
 
 /* Check image. Negative when the check could not be completed; finding problems is success. */
@@ -41,6 +45,12 @@ void qed_check_release(struct qed_check_result *result);
 /* What an L1 or L2 entry that is neither 0 nor (L2) 1 is; PROBLEM_COUNT when it is valid. */
 enum problem_id qed_check_l1_entry(const struct qed_geometry *geometry, uint64_t entry);
 enum problem_id qed_check_l2_entry(const struct qed_geometry *geometry, uint64_t entry);
+
+/* A finding about an L1 entry, or about an L2 entry, with its ranges filled in. */
+struct problem qed_check_l1_problem(const struct qed_geometry *geometry, enum problem_id id,
+                                    uint64_t l1_index, uint64_t entry);
+struct problem qed_check_l2_problem(const struct qed_geometry *geometry, enum problem_id id,
+                                    uint64_t l1_index, uint64_t l2_index, uint64_t entry);
 
 /*
  * Whether so many of a table's entries are wrong in a way that no crash leaves (not aligned, say)

@@ -75,8 +75,7 @@ static int count_valid_run(struct check *check, const struct qed_scan_piece *pie
 
     counts->repeated += already;
     counts->entry_bits |= entry | (count > 1 ? entry + g->cluster_size : 0);
-    state->past_size +=
-        count_past_size(g, piece->table->l1_index, piece->first_index + at, count);
+    state->past_size += count_past_size(g, piece->table->l1_index, piece->first_index + at, count);
     state->lowest = min_u64(state->lowest, cluster);
     state->highest = max_u64(state->highest, cluster + count - 1);
     return ret;

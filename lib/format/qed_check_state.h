@@ -9,11 +9,11 @@
 
 /* What the first pass learns of one L2 table. Numbers are entries. */
 struct table_state {
-    uint64_t entries;    /* that are neither 0 nor 1 */
-    uint64_t fragmented; /* of these, not next to the one before */
-    uint64_t invalid;    /* of these */
-    uint64_t misaligned; /* of these: not merely past the end of the file */
-    uint64_t past_size;  /* valid, but past the image size */
+    uint64_t entries;         /* that are neither 0 nor 1 */
+    uint64_t fragmented;      /* of these, not next to the one before */
+    uint64_t invalid;         /* of these */
+    uint64_t misaligned;      /* of these: not merely past the end of the file */
+    uint64_t past_size;       /* valid, but past the image size */
     uint64_t lowest, highest; /* host clusters that valid entries name; lowest > highest: none */
 };
 
@@ -29,9 +29,9 @@ struct check {
     const struct qed_geometry *geometry;
     const struct qed_scan_options *options;
     struct qed_check_result *result;
-    struct bitmap *used;     /* host clusters that something refers to */
-    struct bitmap *tables;   /* of these, the L1 and L2 tables' */
-    struct bitmap *repeated; /* of these, referred to more than once */
+    struct bitmap *used;         /* host clusters that something refers to */
+    struct bitmap *tables;       /* of these, the L1 and L2 tables' */
+    struct bitmap *repeated;     /* of these, referred to more than once */
     struct qed_scan_list all;    /* every valid L1 entry, in L1 order */
     struct qed_scan_list list;   /* tables that overlap none before them, in file order */
     struct qed_scan_list others; /* tables that overlap one of those, but are not the same */
@@ -44,12 +44,6 @@ struct check {
 
 /* Count a finding, and keep it if it is among the first. */
 void check_found(struct check *check, const struct problem *problem);
-
-/* A finding about an L1 entry, or about an L2 entry, with its ranges filled in. */
-struct problem check_l1_problem(const struct check *check, enum problem_id id, uint64_t l1_index,
-                                uint64_t entry);
-struct problem check_l2_problem(const struct check *check, enum problem_id id, uint64_t l1_index,
-                                uint64_t l2_index, uint64_t entry);
 
 /* Mark clusters as used; those that were already are marked as repeated, *already of them. */
 int check_mark(struct check *check, uint64_t file_off, uint64_t clusters, uint64_t *already);

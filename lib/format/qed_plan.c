@@ -282,20 +282,50 @@ static int add_run(struct runs *runs, const struct qed_plan_run *run, struct qed
     return QED_OK;
 }
 
+int qed_plan_allocate(struct qed_plan *plan, uint64_t len, uint64_t align, uint64_t *to,
+                      struct qed_error *error)
+{
+    uint64_t end = 0;
+
+    *to = 0;
+    if (!checked_round_up(plan->length, align, to) || !checked_add(*to, len, &end))
+        end = UINT64_MAX; /* refused below */
+    return qed_plan_extend(plan, end, error);
+}
+
+/* Words that are written before the copies are made must not show in the copy. */
+static int restore_early_words(struct qed_plan *plan, uint64_t from, uint64_t len, uint64_t to,
+                               struct qed_error *error)
+{
+    int ret = QED_OK;
+
+    for (size_t i = first_word(plan, from); ret == QED_OK && i < plan->settled; i++) {
+        struct qed_plan_word word = plan->words[i];
+        uint8_t bytes[WORD_BYTES];
+
+        if (word.file_off >= from + len)
+            break;
+        if (word.step != QED_PLAN_EARLY)
+            continue;
+        ret = read_today(plan, bytes, sizeof(bytes), word.file_off, error);
+        if (ret == QED_OK)
+            ret = qed_plan_set(plan, to + (word.file_off - from), le64_load(bytes), QED_PLAN_MOVE,
+                               error);
+    }
+    return ret;
+}
+
 int qed_plan_copy(struct qed_plan *plan, uint64_t from, uint64_t len, uint64_t align, uint64_t *to,
                   struct qed_error *error)
 {
-    uint64_t start = 0, end = 0;
-    int ret;
+    struct qed_plan_run run = {.from = from, .len = len};
+    int ret = qed_plan_allocate(plan, len, align, to, error);
 
-    if (!checked_round_up(plan->length, align, &start) || !checked_add(start, len, &end))
-        end = UINT64_MAX; /* refused below */
-    ret = qed_plan_extend(plan, end, error);
     if (ret < 0)
         return ret;
-    *to = start;
-    return add_run(&plan->copies, &(struct qed_plan_run){.from = from, .to = start, .len = len},
-                   error);
+    run.to = *to;
+    ret = add_run(&plan->copies, &run, error);
+    return ret < 0 ? ret : restore_early_words(plan, from, len, *to, error);
 }
 
 int qed_plan_extend(struct qed_plan *plan, uint64_t length, struct qed_error *error)
@@ -350,8 +380,13 @@ struct io *qed_plan_view(struct qed_plan *plan)
 
 bool qed_plan_is_empty(const struct qed_plan *plan)
 {
-    return plan->word_count == 0 && plan->copies.count == 0 && plan->punches.count == 0 &&
-           plan->length == plan->old_length && plan->cut_length == UINT64_MAX;
+    return !qed_plan_changes_anything(plan) && plan->punches.count == 0 &&
+           plan->cut_length == UINT64_MAX;
+}
+
+bool qed_plan_changes_anything(const struct qed_plan *plan)
+{
+    return plan->word_count > 0 || plan->length != plan->old_length;
 }
 
 const struct qed_plan_word *qed_plan_words(const struct qed_plan *plan, size_t *count)

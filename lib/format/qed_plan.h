@@ -53,9 +53,14 @@ void qed_plan_free(struct qed_plan *plan);
 int qed_plan_set(struct qed_plan *plan, uint64_t file_off, uint64_t value, enum qed_plan_step step,
                  struct qed_error *error);
 
+/* Let the file grow by len bytes at a multiple of align, a power of two; they read as zeroes. */
+int qed_plan_allocate(struct qed_plan *plan, uint64_t len, uint64_t align, uint64_t *to,
+                      struct qed_error *error);
+
 /*
  * Copy len bytes at from, as they stand in the file today, zeroes past its end, to its end, at a
- * multiple of align (a power of two); *to is where. The length grows by it.
+ * multiple of align (a power of two); *to is where. The length grows by it. Words of earlier rounds
+ * that change the source before it is copied do not change the copy.
  */
 int qed_plan_copy(struct qed_plan *plan, uint64_t from, uint64_t len, uint64_t align, uint64_t *to,
                   struct qed_error *error);
@@ -79,8 +84,9 @@ void qed_plan_settle(struct qed_plan *plan);
  */
 struct io *qed_plan_view(struct qed_plan *plan);
 
-/* Whether nothing is planned. */
+/* Whether anything is planned; whether more than the giving back of leaked space is. */
 bool qed_plan_is_empty(const struct qed_plan *plan);
+bool qed_plan_changes_anything(const struct qed_plan *plan);
 
 /* What is planned, once a round has ended: words in file order, copies in the order of to. */
 const struct qed_plan_word *qed_plan_words(const struct qed_plan *plan, size_t *count);

@@ -42,6 +42,21 @@ void qed_scan_list_sort(struct qed_scan_list *list)
         qsort(list->tables, list->count, sizeof(*list->tables), by_place);
 }
 
+const struct qed_scan_table *qed_scan_list_find(const struct qed_scan_list *list, uint64_t file_off)
+{
+    size_t low = 0, high = list->count;
+
+    while (low < high) {
+        size_t middle = low + (high - low) / 2;
+
+        if (list->tables[middle].file_off < file_off)
+            low = middle + 1;
+        else
+            high = middle;
+    }
+    return low < list->count && list->tables[low].file_off == file_off ? &list->tables[low] : NULL;
+}
+
 void qed_scan_list_free(struct qed_scan_list *list)
 {
     free(list->tables);

@@ -39,6 +39,10 @@ int qed_scan_list_add(struct qed_scan_list *list, uint64_t l1_index, uint64_t fi
 /* Put the tables in file order, those at one place in L1 order. */
 void qed_scan_list_sort(struct qed_scan_list *list);
 
+/* The first table of a list in file order that is at file_off; NULL when there is none. */
+const struct qed_scan_table *qed_scan_list_find(const struct qed_scan_list *list,
+                                                uint64_t file_off);
+
 void qed_scan_list_free(struct qed_scan_list *list);
 
 /* Neighbouring entries of one table. */

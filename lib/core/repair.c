@@ -1,0 +1,153 @@
+/*
+ * The steps of a repair, and the findings with what was done about each.
+ * SPDX-License-Identifier: MIT
+ */
+#include "core/repair.h"
+
+#include "base/checked.h"
+#include "format/qed_apply.h"
+#include "io/io_file.h"
+
+/* What becomes of a finding that is about no entry. */
+static enum problem_action other_action(const struct check_report *report,
+                                        const struct problem *finding)
+{
+    bool given_back = report->repair.leaks == QED_LEAKS_GIVEN_BACK;
+
+    switch (finding->id) {
+    case PROBLEM_LEAK:
+        return given_back ? ACTION_PUNCH : ACTION_LEAVE;
+    case PROBLEM_LEAK_TAIL:
+        if (!given_back)
+            return ACTION_LEAVE;
+        return report->repair.cut ? ACTION_CUT : ACTION_PUNCH;
+    case PROBLEM_DIRTY:
+        return report->marks_cleared ? ACTION_CLEAR_BITS : ACTION_NONE;
+    default:
+        return ACTION_NONE;
+    }
+}
+
+/* Whether a fix is about what a finding is about: the same place, and one of a kind. */
+static bool settles(const struct problem *fix, const struct problem *finding)
+{
+    return problem_compare_place(fix, finding) == 0 &&
+           (fix->id == finding->id ||
+            (fix->has_l1_index && problem_kind(finding->id)->severity == SEVERITY_CORRUPTION));
+}
+
+/* Put the actions to the findings; fixes of what came to light on the way are findings, too. */
+static void join_fixes(struct check_report *report)
+{
+    const struct problem_list *found = &report->first.problems, *fixes = &report->repair.fixes;
+    size_t i = 0, j = 0;
+
+    problem_list_init(&report->problems, found->limit);
+    while (i < found->count || j < fixes->count) {
+        const struct problem *fix = j < fixes->count ? &fixes->problems[j] : NULL;
+        struct problem next;
+
+        if (i < found->count && (!fix || problem_compare(&found->problems[i], fix) <= 0 ||
+                                 settles(fix, &found->problems[i]))) {
+            next = found->problems[i++];
+            next.action = other_action(report, &next);
+            if (fix && settles(fix, &next))
+                next.action = fixes->problems[j++].action;
+        } else {
+            next = fixes->problems[j++];
+        }
+        problem_list_add(&report->problems, &next);
+    }
+    report->problems.found = max_u64(found->found, report->problems.found);
+    problem_list_sort(&report->problems);
+}
+
+static uint64_t fewer(uint64_t before, uint64_t after)
+{
+    return before > after ? before - after : 0;
+}
+
+/* Check the file as it is now. */
+static int verify(struct io *io, const struct check_options *options,
+                  struct qed_check_totals *totals, struct qed_error *error)
+{
+    struct qed_image *image = NULL;
+    struct qed_check_result result;
+    int ret = qed_open(&image, io, false, error);
+
+    if (ret < 0)
+        return ret;
+    ret = qed_check(image, &options->scan, 0, &result, error);
+    *totals = result.totals;
+    qed_check_release(&result);
+    qed_close(image);
+    return ret;
+}
+
+/* Change what is planned to be, and check what that led to. */
+static int change(struct qed_plan *plan, struct io *io, const struct check_options *options,
+                  struct check_report *report, struct qed_error *error)
+{
+    int ret = qed_apply(plan, io, error);
+
+    report->repaired = true;
+    return ret < 0 ? ret : verify(io, options, &report->totals, error);
+}
+
+static int carry_out(struct qed_plan *plan, struct io *io, const struct check_options *options,
+                     struct check_report *report, struct qed_error *error)
+{
+    int ret = QED_OK;
+
+    if (qed_plan_changes_anything(plan))
+        ret = change(plan, io, options, report, error);
+    if (ret < 0 || report->totals.corruptions)
+        return ret;
+    ret = qed_apply_finish(plan, io, options->repair == CHECK_REPAIR_ALL, error);
+    report->totals.leaks = min_u64(report->totals.leaks, report->repair.after.leaks);
+    return ret;
+}
+
+static int plan_and_do(struct qed_plan *plan, struct io *io, const struct check_options *options,
+                       struct check_report *report, struct qed_error *error)
+{
+    struct qed_repair_options repair_options = {
+        .scope = options->repair == CHECK_REPAIR_LEAKS ? QED_REPAIR_LEAKS : QED_REPAIR_ALL,
+        .fixed_length = io_file_is_block_device(io),
+        .free_bytes = io_file_free_space(io),
+        .problem_limit = options->problem_limit,
+        .scan = options->scan};
+    bool is_marked = report->first.is_marked;
+    int ret = qed_repair_plan(plan, &report->first, &repair_options, &report->repair, error);
+
+    report->planned = true;
+    report->dry_run = options->dry_run;
+    report->marks_cleared = is_marked && options->repair == CHECK_REPAIR_ALL &&
+                            report->first.makes_sense && !report->repair.after.corruptions;
+    if (ret < 0 || options->dry_run || (qed_plan_is_empty(plan) && !report->marks_cleared))
+        return ret;
+    return carry_out(plan, io, options, report, error);
+}
+
+int repair_image(struct io *io, const struct check_options *options, struct check_report *report,
+                 struct qed_error *error)
+{
+    struct qed_plan *plan = NULL;
+    int ret;
+
+    report->repair_refused = !report->first.makes_sense;
+    if (report->repair_refused)
+        return QED_OK;
+    ret = qed_plan_new(&plan, io, error);
+    if (ret == QED_OK)
+        ret = plan_and_do(plan, io, options, report, error);
+    if (ret == QED_OK && !options->dry_run) {
+        report->corruptions_fixed =
+            fewer(report->first.totals.corruptions, report->totals.corruptions);
+        report->leaks_fixed = fewer(report->first.totals.leaks, report->totals.leaks);
+    }
+    if (report->planned)
+        join_fixes(report);
+    qed_plan_free(plan);
+    return ret;
+}

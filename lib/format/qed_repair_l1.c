@@ -1,0 +1,286 @@
+/*
+ * L1 entries: those that are invalid, and those whose tables lie on each other or on what is no
+ * table. An L1 entry is the only way to up to 2 GiB of guest data, so before one is cleared, a
+ * table that nothing refers to and that is one flipped bit away is looked for.
+ * SPDX-License-Identifier: MIT
+ */
+#include <stdlib.h>
+
+#include "format/qed_repair_state.h"
+
+struct l1 {
+    struct repair *repair;
+    struct qed_scan_list valid; /* entries that name a place where a table can be */
+};
+
+/* Whether a lost table is at file_off: every entry names a cluster that nothing else does. */
+static int is_lost_table(struct repair *repair, uint64_t file_off, bool *is,
+                         struct qed_error *error)
+{
+    const struct qed_geometry *g = repair->geometry;
+    struct table_look look;
+    int ret;
+
+    *is = false;
+    if (!qed_table_offset_valid(g, file_off) || repair_in_use(repair, file_off, g->table_bytes) ||
+        repair->looks == 0)
+        return QED_OK;
+    repair->looks--;
+    ret = repair_look(repair, file_off, &look, error);
+    *is = ret == QED_OK && look.entries > 0 && look.wrong == 0 && look.owned == 0;
+    return ret;
+}
+
+/* The one lost table that is one bit away from entry; 0 when there is none, or more than one. */
+static int find_unflipped(struct repair *repair, uint64_t entry, uint64_t *found,
+                          struct qed_error *error)
+{
+    *found = 0;
+    for (unsigned int bit = repair->geometry->cluster_shift; bit < 63; bit++) {
+        uint64_t candidate = entry ^ UINT64_C(1) << bit;
+        bool is;
+        int ret = is_lost_table(repair, candidate, &is, error);
+
+        if (ret < 0)
+            return ret;
+        if (is && *found) {
+            *found = 0;
+            return QED_OK;
+        }
+        if (is)
+            *found = candidate;
+    }
+    return QED_OK;
+}
+
+static int set_l1_entry(struct repair *repair, const struct problem *problem, uint64_t value,
+                        enum problem_action action, struct qed_error *error)
+{
+    const struct qed_geometry *g = repair->geometry;
+    int ret = repair_set_entry(repair, problem, g->l1_table_offset, value, action, error);
+
+    return ret == QED_OK && value ? repair_claim(repair, value, g->table_bytes, error) : ret;
+}
+
+/* Put the entry right where one flipped bit explains it, else clear it. */
+static int unflip_or_clear(struct repair *repair, enum problem_id id, uint64_t l1_index,
+                           uint64_t entry, struct qed_error *error)
+{
+    struct problem problem = qed_check_l1_problem(repair->geometry, id, l1_index, entry);
+    uint64_t unflipped;
+    int ret = find_unflipped(repair, entry, &unflipped, error);
+
+    if (ret < 0)
+        return ret;
+    return set_l1_entry(repair, &problem, unflipped, unflipped ? ACTION_UNFLIP : ACTION_CLEAR,
+                        error);
+}
+
+/* Whether the entry without its low bits names a table that nothing else lays claim to. */
+static int can_mask(struct repair *repair, uint64_t masked, bool *can, struct qed_error *error)
+{
+    const struct qed_geometry *g = repair->geometry;
+    struct table_look look;
+    int ret;
+
+    *can = false;
+    if (!qed_table_offset_valid(g, masked) || repair_in_use(repair, masked, g->table_bytes))
+        return QED_OK;
+    ret = repair_look(repair, masked, &look, error);
+    *can = ret == QED_OK && !qed_check_is_nonsense(look.entries, look.misaligned);
+    return ret;
+}
+
+static int repair_invalid(struct repair *repair, enum problem_id id, uint64_t l1_index,
+                          uint64_t entry, struct qed_error *error)
+{
+    const struct qed_geometry *g = repair->geometry;
+    uint64_t masked = round_down(entry, g->cluster_size);
+    struct problem problem = qed_check_l1_problem(g, id, l1_index, entry);
+    bool can;
+    int ret;
+
+    /* To be extended in a later round, unless somebody else owns what is there. */
+    if (id == PROBLEM_L1_CUT_SHORT &&
+        (entry >= g->file_end || !repair_in_use(repair, entry, g->file_end - entry)))
+        return QED_OK;
+    if (id == PROBLEM_L1_LOW_BITS || id == PROBLEM_L1_UNALIGNED) {
+        ret = can_mask(repair, masked, &can, error);
+        if (ret < 0)
+            return ret;
+        if (can)
+            return set_l1_entry(repair, &problem, masked, ACTION_MASK, error);
+    }
+    return unflip_or_clear(repair, id, l1_index, entry, error);
+}
+
+static int l1_piece(void *context, const struct qed_scan_piece *piece, struct qed_error *error)
+{
+    struct l1 *l1 = context;
+    int ret = QED_OK;
+
+    for (size_t i = 0; ret == QED_OK && i < piece->count; i++) {
+        uint64_t entry = piece->entries[i], index = piece->first_index + i;
+        enum problem_id id;
+
+        if (entry == QED_ENTRY_UNALLOCATED)
+            continue;
+        id = qed_check_l1_entry(l1->repair->geometry, entry);
+        if (id == PROBLEM_COUNT)
+            ret = qed_scan_list_add(&l1->valid, index, entry, error);
+        else
+            ret = repair_invalid(l1->repair, id, index, entry, error);
+    }
+    return ret;
+}
+
+/* The tables of a list in file order that are at one place: [first, *end). */
+static size_t place_end(const struct qed_scan_list *list, size_t first)
+{
+    size_t end = first + 1;
+
+    while (end < list->count && list->tables[end].file_off == list->tables[first].file_off)
+        end++;
+    return end;
+}
+
+static int drop_place(struct repair *repair, const struct qed_scan_list *list, size_t first,
+                      size_t end, enum problem_id id, struct qed_error *error)
+{
+    int ret = QED_OK;
+
+    for (size_t i = first; ret == QED_OK && i < end; i++)
+        ret =
+            unflip_or_clear(repair, id, list->tables[i].l1_index, list->tables[i].file_off, error);
+    return ret;
+}
+
+/* Whether what a makes sense of is more than what b does; equal ones: the first in the L1. */
+static bool is_better(const struct table_look *a, uint64_t a_index, const struct table_look *b,
+                      uint64_t b_index)
+{
+    bool a_nonsense = qed_check_is_nonsense(a->entries, a->misaligned);
+    bool b_nonsense = qed_check_is_nonsense(b->entries, b->misaligned);
+
+    if (a_nonsense != b_nonsense)
+        return b_nonsense;
+    if ((a->wrong == 0) != (b->wrong == 0))
+        return a->wrong == 0;
+    if (a->entries - a->wrong != b->entries - b->wrong)
+        return a->entries - a->wrong > b->entries - b->wrong;
+    return a_index < b_index;
+}
+
+/* Of the tables at two places that overlap, drop the worse; *first is the better one's. */
+static int resolve_overlap(struct repair *repair, const struct qed_scan_list *list, size_t *first,
+                           size_t next, struct qed_error *error)
+{
+    const struct qed_scan_table *a = &list->tables[*first], *b = &list->tables[next];
+    struct table_look look_a, look_b;
+    size_t worse = next;
+    int ret = repair_look(repair, a->file_off, &look_a, error);
+
+    if (ret == QED_OK)
+        ret = repair_look(repair, b->file_off, &look_b, error);
+    if (ret < 0)
+        return ret;
+    if (is_better(&look_b, b->l1_index, &look_a, a->l1_index)) {
+        worse = *first;
+        *first = next;
+    }
+    return drop_place(repair, list, worse, place_end(list, worse), PROBLEM_L1_OVERLAP, error);
+}
+
+/* Drop tables that lie on the L1 table, and the worse of those that overlap each other. */
+static int repair_overlaps(struct repair *repair, const struct qed_scan_list *list,
+                           struct qed_error *error)
+{
+    const struct qed_geometry *g = repair->geometry;
+    size_t last = SIZE_MAX, next;
+    int ret = QED_OK;
+
+    for (size_t i = 0; ret == QED_OK && i < list->count; i = next) {
+        uint64_t file_off = list->tables[i].file_off;
+
+        next = place_end(list, i);
+        if (file_off < g->l1_table_offset + g->table_bytes &&
+            g->l1_table_offset < file_off + g->table_bytes)
+            ret = drop_place(repair, list, i, next, PROBLEM_L1_ON_L1, error);
+        else if (last != SIZE_MAX && list->tables[last].file_off + g->table_bytes > file_off)
+            ret = resolve_overlap(repair, list, &last, i, error);
+        else
+            last = i;
+    }
+    return ret;
+}
+
+/*
+ * What is no table: where data entries name its clusters, it is theirs; where it has no valid
+ * entry, nothing is lost with it. Else the valid entries are kept, the others cleared later.
+ * An empty one on somebody's data may be a flipped entry.
+ */
+static int judge_table(struct repair *repair, const struct qed_scan_list *list, size_t first,
+                       size_t end, struct qed_error *error)
+{
+    const struct qed_geometry *g = repair->geometry;
+    const struct qed_scan_table *table = &list->tables[first];
+    uint64_t cluster = table->file_off >> g->cluster_shift;
+    bool shared = bitmap_any_set(repair->found->shared, cluster, cluster + g->table_size);
+    struct problem problem =
+        qed_check_l1_problem(g, PROBLEM_L1_NOT_A_TABLE, table->l1_index, table->file_off);
+    struct table_look look;
+    uint64_t unflipped;
+    int ret = repair_look(repair, table->file_off, &look, error);
+
+    if (ret < 0)
+        return ret;
+    if (qed_check_is_nonsense(look.entries, look.misaligned)) {
+        if (end - first > 1) /* shared by L1 entries: copies of nonsense help nobody */
+            return drop_place(repair, list, first + 1, end, PROBLEM_L1_SAME_TABLE, error);
+        if (shared || look.wrong == look.entries)
+            return drop_place(repair, list, first, end, PROBLEM_L1_NOT_A_TABLE, error);
+    }
+    if (!shared || look.entries > 0 || end - first > 1)
+        return QED_OK;
+    ret = find_unflipped(repair, table->file_off, &unflipped, error);
+    if (ret < 0 || !unflipped)
+        return ret;
+    return set_l1_entry(repair, &problem, unflipped, ACTION_UNFLIP, error);
+}
+
+static bool has_invalid_entries(const struct repair *repair, uint64_t file_off)
+{
+    return qed_scan_list_find(&repair->found->damaged, file_off) != NULL;
+}
+
+static int judge_tables(struct repair *repair, const struct qed_scan_list *list,
+                        struct qed_error *error)
+{
+    const struct qed_geometry *g = repair->geometry;
+    size_t next;
+    int ret = QED_OK;
+
+    for (size_t i = 0; ret == QED_OK && i < list->count; i = next) {
+        uint64_t cluster = list->tables[i].file_off >> g->cluster_shift;
+
+        next = place_end(list, i);
+        if (has_invalid_entries(repair, list->tables[i].file_off) ||
+            bitmap_any_set(repair->found->shared, cluster, cluster + g->table_size))
+            ret = judge_table(repair, list, i, next, error);
+    }
+    return ret;
+}
+
+int repair_l1(struct repair *repair, struct qed_error *error)
+{
+    struct l1 l1 = {.repair = repair};
+    int ret = qed_scan_l1(repair->image, l1_piece, &l1, error);
+
+    qed_scan_list_sort(&l1.valid);
+    if (ret == QED_OK && !repair->planned)
+        ret = repair_overlaps(repair, &l1.valid, error);
+    if (ret == QED_OK && !repair->planned)
+        ret = judge_tables(repair, &l1.valid, error);
+    qed_scan_list_free(&l1.valid);
+    return ret;
+}

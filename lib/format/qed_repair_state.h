@@ -1,0 +1,57 @@
+/*
+ * What the planners of a repair share; for the qed_repair files alone.
+ * SPDX-License-Identifier: MIT
+ */
+#ifndef FORMAT_QED_REPAIR_STATE_H
+#define FORMAT_QED_REPAIR_STATE_H
+
+#include "format/qed_repair.h"
+
+/* One round. */
+struct repair {
+    struct qed_plan *plan;
+    const struct qed_repair_options *options;
+    struct qed_repair_report *report;
+    struct qed_image *image; /* on the plan's view */
+    const struct qed_geometry *geometry;
+    struct qed_check_result *found; /* by the check of image; used gets what is claimed since */
+    uint64_t planned;               /* things done in this round */
+    uint64_t looks;                 /* how many more tables may be looked at for flipped bits */
+    bool lost_to_damage;            /* an entry was cleared that no crash explains */
+};
+
+/* What a table, or what may be one, holds. Numbers are entries. */
+struct table_look {
+    uint64_t entries;    /* that are neither 0 nor 1 */
+    uint64_t wrong;      /* of these */
+    uint64_t misaligned; /* of these */
+    uint64_t owned;      /* valid, but naming clusters that are in use */
+};
+
+/* Look at the table's worth of bytes at file_off, inside the file. */
+int repair_look(struct repair *repair, uint64_t file_off, struct table_look *look,
+                struct qed_error *error);
+
+/* Whether a cluster of the range is in use; the range lies inside the file. */
+bool repair_in_use(const struct repair *repair, uint64_t file_off, uint64_t len);
+
+/* Take the range for used from now on. */
+int repair_claim(struct repair *repair, uint64_t file_off, uint64_t len, struct qed_error *error);
+
+/* Set the entry of a finding, in the table at table_off, to value, and report it with the action.
+ */
+int repair_set_entry(struct repair *repair, const struct problem *problem, uint64_t table_off,
+                     uint64_t value, enum problem_action action, struct qed_error *error);
+
+/* Report an action that is not about the value of an entry. */
+void repair_report(struct repair *repair, const struct problem *problem,
+                   enum problem_action action);
+
+/* The steps of a round; each sets repair->planned where it finds something to do. */
+int repair_l1(struct repair *repair, struct qed_error *error);
+int repair_l2(struct repair *repair, struct qed_error *error);
+int repair_cut_short(struct repair *repair, struct qed_error *error);
+int repair_shared(struct repair *repair, struct qed_error *error);
+int repair_leaks(struct repair *repair, struct qed_error *error);
+
+#endif
