@@ -322,14 +322,15 @@ static int check_passes(struct check *check, struct qed_error *error)
         ret = qed_scan_l1(check->image, count_l1_piece, check, error);
     if (ret < 0)
         return ret;
-    if (qed_check_is_nonsense(check->l1_entries, check->l1_misaligned)) {
+    if (!check->image->trust_geometry &&
+        qed_check_is_nonsense(check->l1_entries, check->l1_misaligned)) {
         report_nonsense(check, PROBLEM_L1_NONSENSE);
         return QED_OK;
     }
     ret = qed_scan_l1(check->image, check_l1_piece, check, error);
     if (ret == QED_OK)
         ret = sort_and_mark_tables(check, error);
-    if (ret == QED_OK && check_l1_is_nonsense(check)) {
+    if (ret == QED_OK && !check->image->trust_geometry && check_l1_is_nonsense(check)) {
         report_nonsense(check, PROBLEM_L1_NONSENSE);
         return QED_OK;
     }
@@ -337,7 +338,7 @@ static int check_passes(struct check *check, struct qed_error *error)
         ret = check_count_tables(check, error);
     if (ret < 0)
         return ret;
-    nonsense = check_sense(check);
+    nonsense = check->image->trust_geometry ? PROBLEM_COUNT : check_sense(check);
     if (nonsense != PROBLEM_COUNT) {
         report_nonsense(check, nonsense);
         return QED_OK;

@@ -167,7 +167,8 @@ int check_leaks(struct check *check, struct qed_error *error)
         at = bitmap_next_clear(check->used, next);
     }
     free(leaks.buffer);
-    if (ret == QED_OK && lost_its_l1(check))
+    check->result->l1_is_empty = ret == QED_OK && lost_its_l1(check);
+    if (check->result->l1_is_empty)
         check_found(check, &(struct problem){.id = PROBLEM_L1_EMPTY,
                                              .file_off = g->l1_table_offset,
                                              .file_len = g->table_bytes,

@@ -144,6 +144,7 @@ static int with_image(struct repair *repair,
 
     if (ret < 0)
         return ret;
+    repair->image->trust_geometry = repair->options->trust_geometry;
     repair->geometry = &repair->image->geometry;
     ret = plan(repair, error);
     qed_close(repair->image);
