@@ -5,6 +5,7 @@
 #include "core/repair.h"
 
 #include "base/checked.h"
+#include "core/undo.h"
 #include "format/qed_apply.h"
 #include "io/io_file.h"
 
@@ -22,7 +23,7 @@ static enum problem_action other_action(const struct check_report *report,
             return ACTION_LEAVE;
         return report->repair.cut ? ACTION_CUT : ACTION_PUNCH;
     case PROBLEM_DIRTY:
-        return report->marks_cleared ? ACTION_CLEAR_BITS : ACTION_NONE;
+        return report->mark_cleared ? ACTION_CLEAR_BITS : ACTION_NONE;
     default:
         return ACTION_NONE;
     }
@@ -36,6 +37,18 @@ static bool settles(const struct problem *fix, const struct problem *finding)
             (fix->has_l1_index && problem_kind(finding->id)->severity == SEVERITY_CORRUPTION));
 }
 
+/* What was wrong with the header before it was mended. */
+static void join_header_problems(struct check_report *report)
+{
+    for (size_t i = 0; i < report->header_problems.count; i++) {
+        struct problem problem = report->header_problems.problems[i];
+
+        if (problem.id != PROBLEM_DIRTY)
+            problem.action = ACTION_SET_FIELD;
+        problem_list_add(&report->problems, &problem);
+    }
+}
+
 /* Put the actions to the findings; fixes of what came to light on the way are findings, too. */
 static void join_fixes(struct check_report *report)
 {
@@ -43,6 +56,7 @@ static void join_fixes(struct check_report *report)
     size_t i = 0, j = 0;
 
     problem_list_init(&report->problems, found->limit);
+    join_header_problems(report);
     while (i < found->count || j < fixes->count) {
         const struct problem *fix = j < fixes->count ? &fixes->problems[j] : NULL;
         struct problem next;
@@ -58,7 +72,8 @@ static void join_fixes(struct check_report *report)
         }
         problem_list_add(&report->problems, &next);
     }
-    report->problems.found = max_u64(found->found, report->problems.found);
+    report->problems.found =
+        max_u64(found->found + report->header_problems.count, report->problems.found);
     problem_list_sort(&report->problems);
 }
 
@@ -108,43 +123,122 @@ static int carry_out(struct qed_plan *plan, struct io *io, const struct check_op
     return ret;
 }
 
+/* Save what is going to change, then change it. */
+static int save_and_carry_out(struct qed_plan *plan, struct io *io,
+                              const struct check_options *options, struct check_report *report,
+                              struct qed_error *error)
+{
+    int ret = QED_OK;
+
+    if (options->undo_path)
+        ret = undo_save_to(options->undo_path, plan, io, error);
+    return ret < 0 ? ret : carry_out(plan, io, options, report, error);
+}
+
 static int plan_and_do(struct qed_plan *plan, struct io *io, const struct check_options *options,
                        struct check_report *report, struct qed_error *error)
 {
     struct qed_repair_options repair_options = {
         .scope = options->repair == CHECK_REPAIR_LEAKS ? QED_REPAIR_LEAKS : QED_REPAIR_ALL,
+        .adopt = options->rebuild,
+        .trust_geometry = report->rebuilt,
         .fixed_length = io_file_is_block_device(io),
         .free_bytes = io_file_free_space(io),
         .problem_limit = options->problem_limit,
         .scan = options->scan};
-    bool is_marked = report->first.is_marked;
     int ret = qed_repair_plan(plan, &report->first, &repair_options, &report->repair, error);
 
     report->planned = true;
     report->dry_run = options->dry_run;
-    report->marks_cleared = is_marked && options->repair == CHECK_REPAIR_ALL &&
-                            report->first.makes_sense && !report->repair.after.corruptions;
-    if (ret < 0 || options->dry_run || (qed_plan_is_empty(plan) && !report->marks_cleared))
+    report->mark_cleared = report->first.is_marked && options->repair == CHECK_REPAIR_ALL &&
+                           !report->repair.after.corruptions;
+    if (ret < 0 || options->dry_run || (qed_plan_is_empty(plan) && !report->mark_cleared))
         return ret;
-    return carry_out(plan, io, options, report, error);
+    return save_and_carry_out(plan, io, options, report, error);
 }
 
-int repair_image(struct io *io, const struct check_options *options, struct check_report *report,
-                 struct qed_error *error)
+/* Work the header out from the tables. */
+static int rebuild_header(struct qed_plan *plan, struct io *io, const struct check_options *options,
+                          struct check_report *report, struct qed_error *error)
 {
-    struct qed_plan *plan = NULL;
-    int ret;
+    struct qed_rebuild_options rebuild_options = {
+        .image_size = options->has_image_size ? options->image_size : 0, .scan = options->scan};
+    int ret = qed_rebuild_header(io, &rebuild_options, &report->rebuild, error);
 
-    report->repair_refused = !report->first.makes_sense;
-    if (report->repair_refused)
-        return QED_OK;
-    ret = qed_plan_new(&plan, io, error);
+    report->rebuilt = ret == QED_OK;
+    return ret < 0 ? ret : qed_rebuild_plan_header(plan, &report->rebuild, error);
+}
+
+/* The header as it is, but for the image size. */
+static int set_image_size(struct qed_plan *plan, struct io *io, uint64_t image_size,
+                          struct qed_error *error)
+{
+    uint8_t bytes[QED_HEADER_BYTES];
+    struct qed_header header;
+    struct qed_geometry geometry;
+    uint64_t length;
+    int ret = io_get_length(io, &length, error);
+
     if (ret == QED_OK)
+        ret = io_read_padded(io, bytes, sizeof(bytes), 0, error);
+    if (ret < 0)
+        return ret;
+    qed_header_decode(&header, bytes);
+    header.image_size = image_size;
+    ret = qed_header_validate(&header, length, &geometry, error);
+    return ret < 0 ? ret : qed_plan_set_header(plan, &header, error);
+}
+
+/* The findings so far are about a header that is no more. */
+static void put_findings_aside(struct check_report *report)
+{
+    report->header_problems = report->first.problems;
+    report->first.problems = (struct problem_list){0};
+    qed_check_release(&report->first);
+}
+
+/* Mend the header first, where that is needed, and check what it makes of the image. */
+static int mend_header(struct qed_plan *plan, struct io *io, bool is_open,
+                       const struct check_options *options, struct check_report *report,
+                       struct qed_error *error)
+{
+    bool is_lost = !is_open || !report->first.makes_sense || report->first.l1_is_empty;
+    struct qed_image *image = NULL;
+    int ret = QED_OK;
+
+    if (options->rebuild && is_lost)
+        ret = rebuild_header(plan, io, options, report, error);
+    else if (options->has_image_size)
+        ret = set_image_size(plan, io, options->image_size, error);
+    qed_plan_settle(plan);
+    if (ret < 0 || (is_open && !qed_plan_changes_anything(plan) && !report->rebuilt))
+        return ret;
+    ret = qed_open(&image, qed_plan_view(plan), false, error);
+    if (ret < 0)
+        return ret;
+    put_findings_aside(report);
+    image->trust_geometry = report->rebuilt;
+    ret = qed_check(image, &options->scan, options->problem_limit, &report->first, error);
+    report->totals = report->first.totals;
+    qed_close(image);
+    return ret;
+}
+
+int repair_image(struct io *io, bool is_open, const struct check_options *options,
+                 struct check_report *report, struct qed_error *error)
+{
+    uint64_t corruptions = report->first.totals.corruptions, leaks = report->first.totals.leaks;
+    struct qed_plan *plan = NULL;
+    int ret = qed_plan_new(&plan, io, error);
+
+    if (ret == QED_OK)
+        ret = mend_header(plan, io, is_open, options, report, error);
+    report->repair_refused = !report->first.makes_sense;
+    if (ret == QED_OK && !report->repair_refused)
         ret = plan_and_do(plan, io, options, report, error);
     if (ret == QED_OK && !options->dry_run) {
-        report->corruptions_fixed =
-            fewer(report->first.totals.corruptions, report->totals.corruptions);
-        report->leaks_fixed = fewer(report->first.totals.leaks, report->totals.leaks);
+        report->corruptions_fixed = fewer(corruptions, report->totals.corruptions);
+        report->leaks_fixed = fewer(leaks, report->totals.leaks);
     }
     if (report->planned)
         join_fixes(report);

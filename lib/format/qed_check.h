@@ -13,6 +13,7 @@
 
 /* Totals, counted as qemu-img counts them (less its false leaks). All in clusters. */
 struct qed_check_totals {
+    uint32_t cluster_size;        /* bytes */
     uint64_t total_clusters;      /* of the guest */
     uint64_t allocated_clusters;  /* L2 entries that name a cluster */
     uint64_t fragmented_clusters; /* of these, not next to the one before in the same table */

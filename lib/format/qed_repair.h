@@ -20,6 +20,7 @@ enum qed_repair_scope {
 
 struct qed_repair_options {
     enum qed_repair_scope scope;
+    bool adopt;          /* put lost L2 tables back into the L1 */
     bool trust_geometry; /* the header was rebuilt: what it says is taken for true */
     bool fixed_length;   /* the file cannot grow or be cut: it is a block device */
     uint64_t free_bytes; /* that copies may take; UINT64_MAX when that is not known */

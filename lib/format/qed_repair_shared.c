@@ -170,7 +170,8 @@ static bool fits(const struct repair *repair, uint64_t bytes)
 
 int repair_shared(struct repair *repair, struct qed_error *error)
 {
-    /* Where tables are lost, an entry that names another's table may be the place of one of them. */
+    /* Where tables are lost, an entry that names another's table may be the place of one of them.
+     */
     bool with_tables = !repair->found->totals.orphans;
     uint64_t bytes;
     int ret;

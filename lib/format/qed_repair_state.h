@@ -49,6 +49,7 @@ void repair_report(struct repair *repair, const struct problem *problem,
 
 /* The steps of a round; each sets repair->planned where it finds something to do. */
 int repair_l1(struct repair *repair, struct qed_error *error);
+int repair_relink(struct repair *repair, struct qed_error *error);
 int repair_l2(struct repair *repair, struct qed_error *error);
 int repair_cut_short(struct repair *repair, struct qed_error *error);
 int repair_shared(struct repair *repair, struct qed_error *error);
