@@ -16,7 +16,7 @@
  * lengths are multiples of 512 but where the old file ends. Each begins with 48 bytes:
  *
  *      0  4  kind
- *      4  4  flags: 1: the repair punches a hole here
+ *      4  4  flags: 1: the repair punches a hole here, cut off or not
  *      8  8  place in the image file
  *     16  8  length, bytes
  *     24  8  of WORD: bit i is set when the repair changes the i-th 64-bit word

@@ -135,7 +135,7 @@ static bool lost_valid(const struct qed_undo_block *block, const struct qed_undo
                        uint64_t next_off)
 {
     if (qed_undo_is_cut(block, lengths))
-        return !block->punched && block->file_off == max_u64(next_off, lengths->final);
+        return block->file_off == max_u64(next_off, lengths->final);
     return block->punched;
 }
 

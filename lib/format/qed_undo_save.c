@@ -33,6 +33,7 @@ struct save {
     const struct qed_plan_run *punches;
     const uint64_t *witnesses;
     size_t word_count, punch_count, witness_count;
+    uint64_t saved;  /* up to here all that is given back has been */
     uint8_t *buffer; /* QED_UNDO_DATA_MAX bytes */
 };
 
@@ -215,27 +216,36 @@ static int save_witness(struct save *save, uint64_t file_off, struct qed_error *
     return append_head(&save->writer, &block, error);
 }
 
-/* The next run that is given back: punched, or cut off. */
-static uint64_t next_lost(const struct save *save, uint64_t *end, bool *punched)
+/*
+ * The next run that is given back: punched, or cut off, or both. UINT64_MAX when there is none;
+ * punches that have been saved are dropped.
+ */
+static uint64_t next_lost(struct save *save, uint64_t *end, bool *punched)
 {
-    uint64_t kept = qed_undo_kept(&save->lengths);
+    uint64_t kept = qed_undo_kept(&save->lengths), cut = max_u64(save->saved, kept);
+    uint64_t punch, punch_end;
 
-    if (save->punch_count > 0 && save->punches->from < kept) {
-        *punched = true;
-        *end = min_u64(save->punches->from + save->punches->len, kept);
-        return save->punches->from;
+    while (save->punch_count > 0 && save->punches->from + save->punches->len <= save->saved) {
+        save->punches++;
+        save->punch_count--;
     }
-    *punched = false;
-    *end = save->lengths.old;
-    return kept < save->lengths.old ? kept : UINT64_MAX;
+    punch = save->punch_count > 0 ? max_u64(save->punches->from, save->saved) : UINT64_MAX;
+    punch_end = save->punch_count > 0 ? save->punches->from + save->punches->len : 0;
+    *punched = punch < kept || punch == cut;
+    if (punch < kept) {
+        *end = min_u64(punch_end, kept);
+        return punch;
+    }
+    *end = min_u64(*punched ? punch_end : punch, save->lengths.old);
+    return cut < save->lengths.old ? cut : UINT64_MAX;
 }
 
 static int save_changes(struct save *save, struct qed_error *error)
 {
-    uint64_t saved = QED_SECTOR; /* up to here */
     int ret = save_sector(save, 0, false, error);
 
-    while (ret == QED_OK && saved < save->lengths.old) {
+    save->saved = QED_SECTOR;
+    while (ret == QED_OK) {
         uint64_t lost_end, sector = next_sector(save);
         bool punched;
         uint64_t lost = next_lost(save, &lost_end, &punched);
@@ -246,9 +256,7 @@ static int save_changes(struct save *save, struct qed_error *error)
             break;
         if (lost == next) {
             ret = save_lost(save, lost, lost_end, punched, error);
-            saved = lost_end;
-            save->punches += punched;
-            save->punch_count -= punched;
+            save->saved = lost_end;
         } else if (sector == next) {
             ret = save_sector(save, sector, false, error);
         } else {
@@ -297,7 +305,7 @@ static int save_end(struct save *save, struct qed_error *error)
 /* Whether the record can hold the plan: whole sectors, but not the first, are given back. */
 static bool plan_fits(const struct save *save)
 {
-    uint64_t kept = qed_undo_kept(&save->lengths), end = QED_SECTOR;
+    uint64_t end = QED_SECTOR;
 
     if (!qed_undo_lengths_valid(&save->lengths))
         return false;
@@ -306,7 +314,7 @@ static bool plan_fits(const struct save *save)
 
         if (punch->len == 0 || !range_inside(punch->from, punch->len, end, INT64_MAX) ||
             punch->from % QED_SECTOR ||
-            (punch->len % QED_SECTOR && punch->from + punch->len < kept))
+            (punch->len % QED_SECTOR && punch->from + punch->len < save->lengths.old))
             return false;
         end = punch->from + punch->len;
     }
