@@ -69,6 +69,7 @@ static int add(struct rebuild *rebuild, uint32_t cluster_size, uint32_t table_si
         rebuild->candidates = grown;
         rebuild->room = room;
     }
+    rebuild_measure_distance(rebuild, &candidate);
     rebuild->candidates[rebuild->count++] = candidate;
     return QED_OK;
 }
@@ -119,15 +120,15 @@ int rebuild_add_places(struct rebuild *rebuild, struct qed_error *error)
     return ret;
 }
 
-/* By L1, large clusters and tables first: what is found of those spares trying the others. */
+/* Large clusters and tables first: what is found of those spares trying the others. */
 static int in_order(const void *a, const void *b)
 {
     const struct rebuild_candidate *x = a, *y = b;
 
-    if (x->l1_table_offset != y->l1_table_offset)
-        return x->l1_table_offset < y->l1_table_offset ? -1 : 1;
     if (x->cluster_size != y->cluster_size)
         return x->cluster_size > y->cluster_size ? -1 : 1;
+    if (x->l1_table_offset != y->l1_table_offset)
+        return x->l1_table_offset < y->l1_table_offset ? -1 : 1;
     if (x->table_size != y->table_size)
         return x->table_size > y->table_size ? -1 : 1;
     return (y->tried > x->tried) - (y->tried < x->tried);

@@ -190,18 +190,26 @@ static void say_share(struct rebuild *rebuild, const struct rebuild_candidate *c
 
 static void say_second(struct rebuild *rebuild, const struct rebuild_candidate *second)
 {
-    if (!second || second->explained == 0 || second->confidence < 0.01) {
-        rebuild_say(rebuild, "nothing else makes any sense of the file");
-        return;
-    }
-    rebuild_say(rebuild,
-                "next best: cluster size %" PRIu32 ", table size %" PRIu32 ", L1 table at 0x%" PRIx64
-                ": %.1f %%%s%s%s",
-                second->cluster_size, second->table_size, second->l1_table_offset,
-                100 * share(second->explained, second->clusters),
-                second->table_size_too_small ? "; behind each table lies another half" : "",
-                second->table_size_too_large ? "; each table overlaps what follows it" : "",
-                second->cluster_size_too_small ? "; all entries are multiples of more" : "");
+    size_t tried = 0;
+
+    for (size_t i = 0; i < rebuild->count; i++)
+        tried += rebuild->candidates[i].tried;
+    if (!second || second->explained == 0 || second->confidence < 0.01)
+        rebuild_say(rebuild, "none of the %zu other geometries that were tried makes sense",
+                    tried - 1);
+    else
+        rebuild_say(rebuild,
+                    "next best of %zu others: cluster size %" PRIu32 ", table size %" PRIu32
+                    ", L1 table at 0x%" PRIx64 ": %.1f %%%s%s%s",
+                    tried - 1, second->cluster_size, second->table_size, second->l1_table_offset,
+                    100 * share(second->explained, second->clusters),
+                    second->table_size_too_small ? "; behind each table lies another half" : "",
+                    second->table_size_too_large ? "; each table overlaps what follows it" : "",
+                    second->cluster_size_too_small ? "; all entries are multiples of more" : "");
+    if (tried < rebuild->count)
+        rebuild_say(rebuild, "%zu with smaller clusters or tables were not: they would leave over "
+                             "what this one explains",
+                    rebuild->count - tried);
 }
 
 void rebuild_say_why(struct rebuild *rebuild, const struct rebuild_candidate *best,

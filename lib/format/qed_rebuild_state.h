@@ -90,6 +90,15 @@ int rebuild_backing_name(struct rebuild *rebuild, bool header_is_lost, struct qe
 int rebuild_image_size(struct rebuild *rebuild, const struct rebuild_candidate *best,
                        bool header_is_lost, struct qed_error *error);
 
+/* How far the guest's own structures say that its disk reaches. */
+struct rebuild_guest_size {
+    uint64_t bytes;     /* 0: they say nothing */
+    const char *source; /* static: which ones */
+};
+
+int rebuild_guest_size(struct rebuild *rebuild, const struct rebuild_candidate *best,
+                       struct rebuild_guest_size *size, struct qed_error *error);
+
 /* Say what speaks for a candidate, and what comes next. */
 void rebuild_say_why(struct rebuild *rebuild, const struct rebuild_candidate *best,
                      const struct rebuild_candidate *second);

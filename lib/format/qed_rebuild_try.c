@@ -8,16 +8,6 @@
 /* Images have headers of one cluster, crafted ones of a few. */
 #define HEADER_SIZE_USUAL 16
 
-/*
- * Where the L1 is the same and a large cluster size makes sense of the entries, half of which are
- * multiples of no larger one, a smaller cluster size names the same clusters and half of each.
- */
-static bool settles_cluster_size(const struct rebuild_candidate *candidate)
-{
-    return candidate->file >= 0.5 && candidate->sum.good >= 16 &&
-           candidate->sum.odd > candidate->sum.good / 8;
-}
-
 /* Which clusters come first is known only once the tables were read. */
 static void settle_header_size(const struct rebuild *rebuild, struct rebuild_candidate *candidate,
                                const struct qed_walk *walk)
@@ -154,7 +144,8 @@ static int walk_candidate(struct rebuild *rebuild, struct rebuild_candidate *can
     ret = qed_walk_sample(walk, &promising, error);
     if (ret < 0)
         return ret;
-    if (!promising) {
+    /* Of a table size too large, every other table overlaps one. */
+    if (!promising || (walk->l1_overlaps >= 8 && walk->l1_overlaps > walk->list.count / 4)) {
         candidate->none = walk->list.count;
         return QED_OK;
     }
@@ -189,6 +180,33 @@ static int try_one(struct rebuild *rebuild, struct rebuild_candidate *candidate,
     return ret;
 }
 
+/*
+ * Whether a candidate settles the cluster size: it makes sense of entries half of which are
+ * multiples of no larger one. A smaller cluster size then names half of each cluster.
+ */
+static bool settles(const struct rebuild_candidate *candidate)
+{
+    return candidate->file >= 0.9 && candidate->sum.good >= 16 &&
+           candidate->sum.odd > candidate->sum.good / 8;
+}
+
+/* Whether a candidate need not be tried for what one before it has found. */
+static bool is_settled(const struct rebuild_candidate *candidate,
+                       const struct rebuild_candidate *settled)
+{
+    bool no_conflicts;
+
+    if (!settled || candidate->fields == 0)
+        return false;
+    if (candidate->cluster_size < settled->cluster_size)
+        return true;
+    /* Smaller tables leave clusters over that these account for. */
+    no_conflicts = settled->sum.repeated == 0 && settled->strays == 0;
+    return no_conflicts && candidate->l1_table_offset == settled->l1_table_offset &&
+           candidate->cluster_size == settled->cluster_size &&
+           candidate->table_size < settled->table_size;
+}
+
 int rebuild_try_all(struct rebuild *rebuild, struct qed_error *error)
 {
     const struct rebuild_candidate *settled = NULL;
@@ -198,14 +216,13 @@ int rebuild_try_all(struct rebuild *rebuild, struct qed_error *error)
     for (size_t i = 0; ret == QED_OK && i < rebuild->count; i++) {
         struct rebuild_candidate *candidate = &rebuild->candidates[i];
 
-        if (settled && settled->l1_table_offset == candidate->l1_table_offset &&
-            settled->cluster_size > candidate->cluster_size)
-            continue;
-        if (!candidate->tried && rebuild_progress(rebuild, 0, 0))
-            ret = qed_fail(error, QED_ERR_STOPPED, "interrupted");
-        else if (!candidate->tried)
-            ret = try_one(rebuild, candidate, error);
-        if (settles_cluster_size(candidate))
+        if (!candidate->tried && !is_settled(candidate, settled)) {
+            if (rebuild_progress(rebuild, 0, 0))
+                ret = qed_fail(error, QED_ERR_STOPPED, "interrupted");
+            else
+                ret = try_one(rebuild, candidate, error);
+        }
+        if (!settled && settles(candidate))
             settled = candidate;
     }
     return ret;

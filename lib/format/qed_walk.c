@@ -129,23 +129,24 @@ static int mark_tables(struct qed_walk *walk, const struct qed_scan_list *named,
                        struct qed_error *error)
 {
     const struct qed_geometry *g = &walk->image.geometry;
-    size_t before = walk->strays.count;
     int ret = QED_OK;
 
     for (size_t i = 0; ret == QED_OK && i < named->count; i++) {
         const struct qed_scan_table *table = &named->tables[i];
         uint64_t first = table->file_off >> g->cluster_shift, ignored;
 
-        if (bitmap_any_set(walk->tables, first, first + g->table_size))
+        if (bitmap_any_set(walk->tables, first, first + g->table_size)) {
+            walk->l1_overlaps++;
             ret = qed_scan_list_add(&walk->strays, table->l1_index, table->file_off, error);
-        else if (bitmap_set_range(walk->tables, first, g->table_size, &ignored) < 0 ||
-                 bitmap_set_range(walk->used, first, g->table_size, &ignored) < 0)
+        } else if (bitmap_set_range(walk->tables, first, g->table_size, &ignored) < 0 ||
+                   bitmap_set_range(walk->used, first, g->table_size, &ignored) < 0) {
             ret = qed_fail(error, QED_ERR_NO_MEMORY, "out of memory");
-        else
+        } else {
             ret = qed_scan_list_add(&walk->list, table->l1_index, table->file_off, error);
+        }
     }
     qed_scan_list_sort(&walk->list);
-    if (walk->strays.count > before)
+    if (walk->l1_overlaps > 0)
         qsort(walk->strays.tables, walk->strays.count, sizeof(*walk->strays.tables), by_l1_index);
     return ret;
 }

@@ -42,7 +42,8 @@ struct qed_walk {
     struct qed_scan_list list;   /* L2 tables that overlap no table before them, in file order */
     struct qed_scan_list strays; /* the other L1 entries that are not 0, in L1 order */
     struct qed_walk_table *states; /* of list */
-    uint64_t l1_past_end;          /* of the strays */
+    uint64_t l1_past_end;          /* of the strays: past the end of the file */
+    uint64_t l1_overlaps;          /* of the strays: on tables before them */
     bool hopeless; /* so many L1 entries are bad that the rest of the L1 was not looked at */
     uint64_t *budget; /* bytes of tables that may yet be looked at; NULL: no limit */
     bool exhausted;   /* the budget was used up */
