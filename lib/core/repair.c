@@ -219,7 +219,10 @@ static int mend_header(struct qed_plan *plan, struct io *io, bool is_open,
     put_findings_aside(report);
     image->trust_geometry = report->rebuilt;
     ret = qed_check(image, &options->scan, options->problem_limit, &report->first, error);
-    report->totals = report->first.totals;
+    if (!options->dry_run || !is_open)
+        report->totals = report->first.totals;
+    if (options->dry_run && !is_open)
+        report->totals.corruptions += report->header_problems.found;
     qed_close(image);
     return ret;
 }
