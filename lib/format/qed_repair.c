@@ -99,13 +99,14 @@ int repair_set_entry(struct repair *repair, const struct problem *problem, uint6
                      uint64_t value, enum problem_action action, struct qed_error *error)
 {
     uint64_t index = problem->has_l2_index ? problem->l2_index : problem->l1_index;
-    enum qed_plan_step step = QED_PLAN_SETTLE;
+    enum qed_plan_step step = QED_PLAN_MEND;
 
-    /* Where copies are going to be, no entry may point before. */
-    if (action == ACTION_CLEAR)
-        step = QED_PLAN_EARLY;
-    else if (action == ACTION_COPY || action == ACTION_COPY_TABLE)
+    if (action == ACTION_COPY || action == ACTION_COPY_TABLE)
         step = QED_PLAN_MOVE;
+    else if (!problem->has_l2_index)
+        step = QED_PLAN_L1;
+    else if (action == ACTION_CLEAR)
+        step = QED_PLAN_EARLY;
     repair_report(repair, problem, action);
     return qed_plan_set(repair->plan, table_off + index * sizeof(uint64_t), value, step, error);
 }
