@@ -154,7 +154,7 @@ static int with_image(struct repair *repair,
 static int check_again(struct repair *repair, struct qed_error *error)
 {
     qed_check_release(repair->found);
-    return qed_check(repair->image, &repair->options->scan, 0, repair->found, error);
+    return qed_check_again(repair->image, &repair->options->scan, 0, repair->found, error);
 }
 
 /* Plan a round, and see what it leads to. */
