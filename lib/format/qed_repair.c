@@ -17,39 +17,63 @@
 struct looking {
     const struct repair *repair;
     struct table_look *look;
+    struct bitmap *mended; /* clusters that entries before name without their low bits */
 };
+
+/* Count an entry that is not aligned. */
+static int look_misaligned(struct looking *looking, uint64_t entry, struct qed_error *error)
+{
+    const struct qed_geometry *g = looking->repair->geometry;
+    uint64_t masked = round_down(entry, g->cluster_size), already;
+
+    looking->look->misaligned++;
+    if (!qed_data_offset_valid(g, masked) ||
+        repair_in_use(looking->repair, masked, g->cluster_size))
+        return QED_OK;
+    if (bitmap_set_range(looking->mended, masked >> g->cluster_shift, 1, &already) < 0)
+        return qed_fail(error, QED_ERR_NO_MEMORY, "out of memory");
+    looking->look->mendable += !already;
+    return QED_OK;
+}
 
 static int look_piece(void *context, const struct qed_scan_piece *piece, struct qed_error *error)
 {
     struct looking *looking = context;
     struct table_look *look = looking->look;
     const struct qed_geometry *g = looking->repair->geometry;
+    int ret = QED_OK;
 
-    (void)error;
-    for (size_t i = 0; i < piece->count; i++) {
+    for (size_t i = 0; ret == QED_OK && i < piece->count; i++) {
         uint64_t entry = piece->entries[i];
+        bool is_valid = qed_data_offset_valid(g, entry);
 
+        look->zeroes += entry == QED_ENTRY_ZERO;
         if (entry <= QED_ENTRY_ZERO)
             continue;
         look->entries++;
-        if (!qed_data_offset_valid(g, entry)) {
-            look->wrong++;
-            look->misaligned += !qed_cluster_aligned(g, entry);
-        } else {
+        look->wrong += !is_valid;
+        if (is_valid)
             look->owned += repair_in_use(looking->repair, entry, g->cluster_size);
-        }
+        else if (!qed_cluster_aligned(g, entry))
+            ret = look_misaligned(looking, entry, error);
     }
-    return QED_OK;
+    return ret;
 }
 
 int repair_look(struct repair *repair, uint64_t file_off, struct table_look *look,
                 struct qed_error *error)
 {
-    struct looking looking = {repair, look};
+    struct looking looking = {repair, look, bitmap_new(bitmap_bit_count(repair->found->used))};
     struct qed_scan_table table = {.file_off = file_off};
+    int ret = QED_ERR_NO_MEMORY;
 
     *look = (struct table_look){0};
-    return qed_scan_table(repair->image, &table, look_piece, &looking, error);
+    if (looking.mended)
+        ret = qed_scan_table(repair->image, &table, look_piece, &looking, error);
+    else
+        qed_fail(error, ret, "out of memory");
+    bitmap_free(looking.mended);
+    return ret;
 }
 
 bool repair_in_use(const struct repair *repair, uint64_t file_off, uint64_t len)

@@ -87,7 +87,7 @@ static int can_mask(struct repair *repair, uint64_t masked, bool *can, struct qe
     if (!qed_table_offset_valid(g, masked) || repair_in_use(repair, masked, g->table_bytes))
         return QED_OK;
     ret = repair_look(repair, masked, &look, error);
-    *can = ret == QED_OK && !qed_check_is_nonsense(look.entries, look.misaligned);
+    *can = ret == QED_OK && !repair_look_is_nonsense(&look);
     return ret;
 }
 
@@ -159,15 +159,14 @@ static int drop_place(struct repair *repair, const struct qed_scan_list *list, s
 static bool is_better(const struct table_look *a, uint64_t a_index, const struct table_look *b,
                       uint64_t b_index)
 {
-    bool a_nonsense = qed_check_is_nonsense(a->entries, a->misaligned);
-    bool b_nonsense = qed_check_is_nonsense(b->entries, b->misaligned);
+    bool a_nonsense = repair_look_is_nonsense(a), b_nonsense = repair_look_is_nonsense(b);
 
     if (a_nonsense != b_nonsense)
         return b_nonsense;
     if ((a->wrong == 0) != (b->wrong == 0))
         return a->wrong == 0;
-    if (a->entries - a->wrong != b->entries - b->wrong)
-        return a->entries - a->wrong > b->entries - b->wrong;
+    if (repair_look_good(a) != repair_look_good(b))
+        return repair_look_good(a) > repair_look_good(b);
     return a_index < b_index;
 }
 
@@ -214,10 +213,16 @@ static int repair_overlaps(struct repair *repair, const struct qed_scan_list *li
     return ret;
 }
 
+/* Whether all that it holds is read the same when the L1 entry is cleared. */
+static bool holds_nothing(const struct repair *repair, const struct table_look *look)
+{
+    return repair_look_good(look) == 0 && (look->zeroes == 0 || !repair->image->backing_name);
+}
+
 /*
- * What is no table: where data entries name its clusters, it is theirs; where it has no valid
- * entry, nothing is lost with it. Else the valid entries are kept, the others cleared later.
- * An empty one on somebody's data may be a flipped entry.
+ * What is no table: where data entries name its clusters, it is theirs; where it holds nothing,
+ * nothing is lost with it. Else the valid entries are kept, the others cleared later. An empty one
+ * on somebody's data may be a flipped entry.
  */
 static int judge_table(struct repair *repair, const struct qed_scan_list *list, size_t first,
                        size_t end, struct qed_error *error)
@@ -234,14 +239,16 @@ static int judge_table(struct repair *repair, const struct qed_scan_list *list, 
 
     if (ret < 0)
         return ret;
-    if (qed_check_is_nonsense(look.entries, look.misaligned)) {
+    if (repair_look_is_nonsense(&look)) {
         if (end - first > 1) /* shared by L1 entries: copies of nonsense help nobody */
             return drop_place(repair, list, first + 1, end, PROBLEM_L1_SAME_TABLE, error);
-        if (shared || look.wrong == look.entries)
+        if (shared || holds_nothing(repair, &look))
             return drop_place(repair, list, first, end, PROBLEM_L1_NOT_A_TABLE, error);
     }
-    if (!shared || look.entries > 0 || end - first > 1)
+    if (!shared || end - first > 1 || !holds_nothing(repair, &look))
         return QED_OK;
+    if (look.entries > 0)
+        return drop_place(repair, list, first, end, PROBLEM_L1_NOT_A_TABLE, error);
     ret = find_unflipped(repair, table->file_off, &unflipped, error);
     if (ret < 0 || !unflipped)
         return ret;

@@ -22,11 +22,25 @@ struct repair {
 
 /* What a table, or what may be one, holds. Numbers are entries. */
 struct table_look {
+    uint64_t zeroes;     /* that are 1 */
     uint64_t entries;    /* that are neither 0 nor 1 */
     uint64_t wrong;      /* of these */
     uint64_t misaligned; /* of these */
+    uint64_t mendable;   /* of these: without low bits each names a cluster that nothing else does */
     uint64_t owned;      /* valid, but naming clusters that are in use */
 };
+
+/* Whether it is none. */
+static inline bool repair_look_is_nonsense(const struct table_look *look)
+{
+    return qed_check_is_nonsense(look->entries, look->misaligned - look->mendable);
+}
+
+/* How many entries name something, once they are mended. */
+static inline uint64_t repair_look_good(const struct table_look *look)
+{
+    return look->entries - look->wrong + look->mendable;
+}
 
 /* Look at the table's worth of bytes at file_off, inside the file. */
 int repair_look(struct repair *repair, uint64_t file_off, struct table_look *look,
