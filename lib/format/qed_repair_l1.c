@@ -4,8 +4,6 @@
  * table that nothing refers to and that is one flipped bit away is looked for.
  * SPDX-License-Identifier: MIT
  */
-#include <stdlib.h>
-
 #include "format/qed_repair_state.h"
 
 struct l1 {
@@ -134,8 +132,7 @@ static int l1_piece(void *context, const struct qed_scan_piece *piece, struct qe
     return ret;
 }
 
-/* The tables of a list in file order that are at one place: [first, *end). */
-static size_t place_end(const struct qed_scan_list *list, size_t first)
+size_t repair_place_end(const struct qed_scan_list *list, size_t first)
 {
     size_t end = first + 1;
 
@@ -144,7 +141,7 @@ static size_t place_end(const struct qed_scan_list *list, size_t first)
     return end;
 }
 
-static int drop_place(struct repair *repair, const struct qed_scan_list *list, size_t first,
+int repair_drop_place(struct repair *repair, const struct qed_scan_list *list, size_t first,
                       size_t end, enum problem_id id, struct qed_error *error)
 {
     int ret = QED_OK;
@@ -152,64 +149,6 @@ static int drop_place(struct repair *repair, const struct qed_scan_list *list, s
     for (size_t i = first; ret == QED_OK && i < end; i++)
         ret =
             unflip_or_clear(repair, id, list->tables[i].l1_index, list->tables[i].file_off, error);
-    return ret;
-}
-
-/* Whether what a makes sense of is more than what b does; equal ones: the first in the L1. */
-static bool is_better(const struct table_look *a, uint64_t a_index, const struct table_look *b,
-                      uint64_t b_index)
-{
-    bool a_nonsense = repair_look_is_nonsense(a), b_nonsense = repair_look_is_nonsense(b);
-
-    if (a_nonsense != b_nonsense)
-        return b_nonsense;
-    if ((a->wrong == 0) != (b->wrong == 0))
-        return a->wrong == 0;
-    if (repair_look_good(a) != repair_look_good(b))
-        return repair_look_good(a) > repair_look_good(b);
-    return a_index < b_index;
-}
-
-/* Of the tables at two places that overlap, drop the worse; *first is the better one's. */
-static int resolve_overlap(struct repair *repair, const struct qed_scan_list *list, size_t *first,
-                           size_t next, struct qed_error *error)
-{
-    const struct qed_scan_table *a = &list->tables[*first], *b = &list->tables[next];
-    struct table_look look_a, look_b;
-    size_t worse = next;
-    int ret = repair_look(repair, a->file_off, &look_a, error);
-
-    if (ret == QED_OK)
-        ret = repair_look(repair, b->file_off, &look_b, error);
-    if (ret < 0)
-        return ret;
-    if (is_better(&look_b, b->l1_index, &look_a, a->l1_index)) {
-        worse = *first;
-        *first = next;
-    }
-    return drop_place(repair, list, worse, place_end(list, worse), PROBLEM_L1_OVERLAP, error);
-}
-
-/* Drop tables that lie on the L1 table, and the worse of those that overlap each other. */
-static int repair_overlaps(struct repair *repair, const struct qed_scan_list *list,
-                           struct qed_error *error)
-{
-    const struct qed_geometry *g = repair->geometry;
-    size_t last = SIZE_MAX, next;
-    int ret = QED_OK;
-
-    for (size_t i = 0; ret == QED_OK && i < list->count; i = next) {
-        uint64_t file_off = list->tables[i].file_off;
-
-        next = place_end(list, i);
-        if (file_off < g->l1_table_offset + g->table_bytes &&
-            g->l1_table_offset < file_off + g->table_bytes)
-            ret = drop_place(repair, list, i, next, PROBLEM_L1_ON_L1, error);
-        else if (last != SIZE_MAX && list->tables[last].file_off + g->table_bytes > file_off)
-            ret = resolve_overlap(repair, list, &last, i, error);
-        else
-            last = i;
-    }
     return ret;
 }
 
@@ -241,14 +180,14 @@ static int judge_table(struct repair *repair, const struct qed_scan_list *list, 
         return ret;
     if (repair_look_is_nonsense(&look)) {
         if (end - first > 1) /* shared by L1 entries: copies of nonsense help nobody */
-            return drop_place(repair, list, first + 1, end, PROBLEM_L1_SAME_TABLE, error);
+            return repair_drop_place(repair, list, first + 1, end, PROBLEM_L1_SAME_TABLE, error);
         if (shared || holds_nothing(repair, &look))
-            return drop_place(repair, list, first, end, PROBLEM_L1_NOT_A_TABLE, error);
+            return repair_drop_place(repair, list, first, end, PROBLEM_L1_NOT_A_TABLE, error);
     }
     if (!shared || end - first > 1 || !holds_nothing(repair, &look))
         return QED_OK;
     if (look.entries > 0)
-        return drop_place(repair, list, first, end, PROBLEM_L1_NOT_A_TABLE, error);
+        return repair_drop_place(repair, list, first, end, PROBLEM_L1_NOT_A_TABLE, error);
     ret = find_unflipped(repair, table->file_off, &unflipped, error);
     if (ret < 0 || !unflipped)
         return ret;
@@ -270,7 +209,7 @@ static int judge_tables(struct repair *repair, const struct qed_scan_list *list,
     for (size_t i = 0; ret == QED_OK && i < list->count; i = next) {
         uint64_t cluster = list->tables[i].file_off >> g->cluster_shift;
 
-        next = place_end(list, i);
+        next = repair_place_end(list, i);
         if (has_invalid_entries(repair, list->tables[i].file_off) ||
             bitmap_any_set(repair->found->shared, cluster, cluster + g->table_size))
             ret = judge_table(repair, list, i, next, error);

@@ -61,6 +61,17 @@ int repair_set_entry(struct repair *repair, const struct problem *problem, uint6
 void repair_report(struct repair *repair, const struct problem *problem,
                    enum problem_action action);
 
+/* The tables of a list in file order that are at the place of the first: up to the end returned. */
+size_t repair_place_end(const struct qed_scan_list *list, size_t first);
+
+/* Give up the L1 entries [first, end) of a list: put them right by one bit, or clear them. */
+int repair_drop_place(struct repair *repair, const struct qed_scan_list *list, size_t first,
+                      size_t end, enum problem_id id, struct qed_error *error);
+
+/* Of tables that overlap, give up the worse; list has all that L1 entries name, in file order. */
+int repair_overlaps(struct repair *repair, const struct qed_scan_list *list,
+                    struct qed_error *error);
+
 /* The steps of a round; each sets repair->planned where it finds something to do. */
 int repair_l1(struct repair *repair, struct qed_error *error);
 int repair_l2(struct repair *repair, struct qed_error *error);
