@@ -293,10 +293,23 @@ int qed_plan_allocate(struct qed_plan *plan, uint64_t len, uint64_t align, uint6
     return qed_plan_extend(plan, end, error);
 }
 
+/* Where what is at from is to be had today: of a copy that a round before has planned, its source. */
+static uint64_t source_of(const struct qed_plan *plan, uint64_t from, uint64_t len)
+{
+    size_t i = first_copy(plan, from);
+    const struct qed_plan_run *copy;
+
+    if (i == plan->settled_copies)
+        return from;
+    copy = &plan->copies.runs[i];
+    return range_inside(from, len, copy->to, copy->to + copy->len) ? copy->from + (from - copy->to)
+                                                                   : from;
+}
+
 int qed_plan_copy(struct qed_plan *plan, uint64_t from, uint64_t len, uint64_t align, uint64_t *to,
                   struct qed_error *error)
 {
-    struct qed_plan_run run = {.from = from, .len = len};
+    struct qed_plan_run run = {.from = source_of(plan, from, len), .len = len};
     int ret = qed_plan_allocate(plan, len, align, to, error);
 
     if (ret < 0)

@@ -64,7 +64,8 @@ int qed_plan_allocate(struct qed_plan *plan, uint64_t len, uint64_t align, uint6
 /*
  * Copy len bytes at from, as they stand in the file today, zeroes past its end, to its end, at a
  * multiple of align (a power of two); *to is where. The length grows by it. Words that change the
- * source do not change the copy.
+ * source do not change the copy. A copy that an earlier round has planned can be copied, whole
+ * parts of it at a time.
  */
 int qed_plan_copy(struct qed_plan *plan, uint64_t from, uint64_t len, uint64_t align, uint64_t *to,
                   struct qed_error *error);

@@ -157,6 +157,8 @@ static int plan_round(struct repair *repair, struct qed_error *error)
     for (size_t i = 0; ret == QED_OK && !repair->planned && i < sizeof(steps) / sizeof(steps[0]);
          i++)
         ret = steps[i](repair, error);
+    bitmap_free(repair->read_tables);
+    repair->read_tables = NULL;
     return ret;
 }
 

@@ -16,6 +16,7 @@ struct repair {
     const struct qed_geometry *geometry;
     struct qed_check_result *found; /* by the check of image; used gets what is claimed since */
     uint64_t planned;               /* things done in this round */
+    struct bitmap *read_tables;     /* clusters of tables that are data, too; NULL: not known yet */
     uint64_t looks;                 /* how many more tables may be looked at for flipped bits */
     bool lost_to_damage;            /* an entry was cleared that no crash explains */
 };
@@ -60,6 +61,17 @@ int repair_set_entry(struct repair *repair, const struct problem *problem, uint6
 /* Report an action that is not about the value of an entry. */
 void repair_report(struct repair *repair, const struct problem *problem,
                    enum problem_action action);
+
+/* Whether a data entry names a cluster of a table. */
+int repair_is_read(struct repair *repair, const struct qed_scan_table *table, bool *is,
+                   struct qed_error *error);
+
+/*
+ * Of the tables that data entries name: once these have copies, put right what points past the end
+ * of the file; or report that all that is wrong in them stays, for want of copies.
+ */
+int repair_past_end_of_read_tables(struct repair *repair, struct qed_error *error);
+int repair_leave_read_tables(struct repair *repair, struct qed_error *error);
 
 /* The tables of a list in file order that are at the place of the first: up to the end returned. */
 size_t repair_place_end(const struct qed_scan_list *list, size_t first);
