@@ -150,8 +150,11 @@ static void print_repair(const struct check_report *found)
                        are, repair->guest_kept);
     if (repair->space_missing)
         report_warning("Entries that share clusters stay so: copies need %" PRIu64
-                       " bytes, and the file system has less left",
+                       " bytes, and there is no room for them",
                        repair->space_missing);
+    if (repair->tables_wait)
+        report_warning("L1 entries that share a table stay so: lost tables may belong in their "
+                       "place; see --rebuild");
     if (repair->punched || repair->cut)
         report_warning("%" PRIu64 " bytes of leaked space %s given back: %" PRIu64
                        " cut off at the end, %" PRIu64 " as holes",

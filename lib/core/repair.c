@@ -82,9 +82,10 @@ static uint64_t fewer(uint64_t before, uint64_t after)
     return before > after ? before - after : 0;
 }
 
-/* Check the file as it is now. */
+/* Check the file as it is now. A mark that the repair itself has set excuses nothing. */
 static int verify(struct io *io, const struct check_options *options,
-                  struct qed_check_totals *totals, struct qed_error *error)
+                  const struct check_report *report, struct qed_check_totals *totals,
+                  struct qed_error *error)
 {
     struct qed_image *image = NULL;
     struct qed_check_result result;
@@ -92,7 +93,9 @@ static int verify(struct io *io, const struct check_options *options,
 
     if (ret < 0)
         return ret;
-    ret = qed_check(image, &options->scan, 0, &result, error);
+    if (!report->first.is_marked)
+        image->header.features &= ~QED_FEATURE_NEED_CHECK;
+    ret = qed_check_again(image, &options->scan, 0, &result, error);
     *totals = result.totals;
     qed_check_release(&result);
     qed_close(image);
@@ -106,19 +109,30 @@ static int change(struct qed_plan *plan, struct io *io, const struct check_optio
     int ret = qed_apply(plan, io, error);
 
     report->repaired = true;
-    return ret < 0 ? ret : verify(io, options, &report->totals, error);
+    return ret < 0 ? ret : verify(io, options, report, &report->totals, error);
+}
+
+/*
+ * Whether the mark of an unclean shutdown may stand for tables that the crash has lost: without it
+ * an empty L1 table would have to be taken for damage.
+ */
+static bool mark_explains(const struct check_report *report, const struct qed_check_totals *totals)
+{
+    return report->first.is_marked && totals->l1_may_be_lost;
 }
 
 static int carry_out(struct qed_plan *plan, struct io *io, const struct check_options *options,
                      struct check_report *report, struct qed_error *error)
 {
+    bool clear_mark;
     int ret = QED_OK;
 
     if (qed_plan_changes_anything(plan))
         ret = change(plan, io, options, report, error);
     if (ret < 0 || report->totals.corruptions)
         return ret;
-    ret = qed_apply_finish(plan, io, options->repair == CHECK_REPAIR_ALL, error);
+    clear_mark = options->repair == CHECK_REPAIR_ALL && !mark_explains(report, &report->totals);
+    ret = qed_apply_finish(plan, io, clear_mark, error);
     report->totals.leaks = min_u64(report->totals.leaks, report->repair.after.leaks);
     return ret;
 }
@@ -141,7 +155,6 @@ static int plan_and_do(struct qed_plan *plan, struct io *io, const struct check_
     struct qed_repair_options repair_options = {
         .scope = options->repair == CHECK_REPAIR_LEAKS ? QED_REPAIR_LEAKS : QED_REPAIR_ALL,
         .adopt = options->rebuild,
-        .trust_geometry = report->rebuilt,
         .fixed_length = io_file_is_block_device(io),
         .free_bytes = io_file_free_space(io),
         .problem_limit = options->problem_limit,
@@ -151,7 +164,8 @@ static int plan_and_do(struct qed_plan *plan, struct io *io, const struct check_
     report->planned = true;
     report->dry_run = options->dry_run;
     report->mark_cleared = report->first.is_marked && options->repair == CHECK_REPAIR_ALL &&
-                           !report->repair.after.corruptions;
+                           !report->repair.after.corruptions &&
+                           !mark_explains(report, &report->repair.after);
     if (ret < 0 || options->dry_run || (qed_plan_is_empty(plan) && !report->mark_cleared))
         return ret;
     return save_and_carry_out(plan, io, options, report, error);
@@ -217,8 +231,8 @@ static int mend_header(struct qed_plan *plan, struct io *io, bool is_open,
     if (ret < 0)
         return ret;
     put_findings_aside(report);
-    image->trust_geometry = report->rebuilt;
-    ret = qed_check(image, &options->scan, options->problem_limit, &report->first, error);
+    ret = (report->rebuilt ? qed_check_again : qed_check)(
+        image, &options->scan, options->problem_limit, &report->first, error);
     if (!options->dry_run || !is_open)
         report->totals = report->first.totals;
     if (options->dry_run && !is_open)

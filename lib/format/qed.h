@@ -14,7 +14,6 @@
 struct qed_image {
     struct io *io; /* the caller's */
     bool writable;
-    bool trust_geometry; /* a check need not ask whether it makes sense of the file */
     struct qed_header header;
     struct qed_geometry geometry;
     char *backing_name; /* as stored; NULL when there is none */

@@ -1,10 +1,16 @@
 /*
- * Words are written in spans: a word and those that follow it closely are one read and one write.
+ * Words are written in passes, each durable before the next, and in spans: a word and those that
+ * follow it closely are one read and one write.
+ *
+ * Where a table is read as data, too, and that entry gets a copy, the table changes only once the
+ * copy is in use: until then these bytes are the guest's. Such a cleared entry may point to where
+ * the file grows meanwhile. It could not be read before; to change it first could cost what could.
  * SPDX-License-Identifier: MIT
  */
 #include "format/qed_apply.h"
 
 #include <stdlib.h>
+#include <string.h>
 
 #include "base/checked.h"
 #include "base/le.h"
@@ -17,7 +23,10 @@
 #define SPAN_GAP 4096
 #define COPY_BYTES ((size_t)1 << 20)
 
-/* Set or clear NEED_CHECK where the features are and flush; *was tells how it stood. */
+/*
+ * Set or clear NEED_CHECK where the features are; *was tells how it stood. Flushes also where it
+ * was set: whoever did that may have been cut off before it was durable.
+ */
 static int mark(struct io *io, bool need_check, bool *was, struct qed_error *error)
 {
     uint8_t bytes[WORD_BYTES];
@@ -28,58 +37,149 @@ static int mark(struct io *io, bool need_check, bool *was, struct qed_error *err
         return ret;
     features = le64_load(bytes);
     *was = (features & QED_FEATURE_NEED_CHECK) != 0;
-    if (*was == need_check)
+    if (!*was && !need_check)
         return QED_OK;
-    le64_store(bytes, features ^ QED_FEATURE_NEED_CHECK);
-    ret = io_write(io, bytes, sizeof(bytes), FEATURES_AT, error);
+    if (*was != need_check) {
+        le64_store(bytes, features ^ QED_FEATURE_NEED_CHECK);
+        ret = io_write(io, bytes, sizeof(bytes), FEATURES_AT, error);
+    }
     return ret < 0 ? ret : io_flush(io, error);
 }
 
-/* The words of a step from index i on that make up one span; *next is the first that does not. */
-static uint64_t span_end(const struct qed_plan_word *words, size_t count, size_t i,
-                         enum qed_plan_step step, size_t *next)
+/* The passes over the words, in their order. */
+enum pass {
+    PASS_L1,
+    PASS_MEND,
+    PASS_EARLY,
+    PASS_FILL, /* of what the file has grown by, with the copies */
+    PASS_MOVE,
+    PASS_SOURCE_MOVE, /* the same words in sources of copies */
+    PASS_SOURCE_L1,
+    PASS_SOURCE_MEND,
+    PASS_SOURCE_EARLY,
+    PASS_SETTLE,
+    PASS_COUNT
+};
+
+struct apply {
+    const struct qed_plan *plan;
+    struct io *io;
+    struct qed_plan_run *sources; /* of copies, in file order, none touching another */
+    size_t source_count;
+    bool changed; /* an entry was */
+};
+
+static int by_source(const void *a, const void *b)
 {
+    const struct qed_plan_run *x = a, *y = b;
+
+    return (x->from > y->from) - (x->from < y->from);
+}
+
+static int list_sources(struct apply *apply, struct qed_error *error)
+{
+    size_t count, kept = 0;
+    const struct qed_plan_run *copies = qed_plan_copies(apply->plan, &count);
+    struct qed_plan_run *sources;
+
+    if (count == 0)
+        return QED_OK;
+    sources = malloc(count * sizeof(*sources));
+    if (!sources)
+        return qed_fail(error, QED_ERR_NO_MEMORY, "out of memory");
+    memcpy(sources, copies, count * sizeof(*sources));
+    qsort(sources, count, sizeof(*sources), by_source);
+    for (size_t i = 0; i < count; i++) {
+        struct qed_plan_run *last = kept ? &sources[kept - 1] : NULL;
+
+        if (last && sources[i].from <= last->from + last->len)
+            last->len = max_u64(last->len, sources[i].from + sources[i].len - last->from);
+        else
+            sources[kept++] = sources[i];
+    }
+    apply->sources = sources;
+    apply->source_count = kept;
+    return QED_OK;
+}
+
+/* Whether what is at file_off is copied. */
+static bool in_source(const struct apply *apply, uint64_t file_off)
+{
+    size_t low = 0, high = apply->source_count;
+
+    while (low < high) {
+        size_t middle = low + (high - low) / 2;
+
+        if (apply->sources[middle].from + apply->sources[middle].len <= file_off)
+            low = middle + 1;
+        else
+            high = middle;
+    }
+    return low < apply->source_count && apply->sources[low].from <= file_off;
+}
+
+static enum pass pass_of(const struct apply *apply, const struct qed_plan_word *word)
+{
+    static const enum pass passes[QED_PLAN_STEPS][2] = {
+        [QED_PLAN_L1] = {PASS_L1, PASS_SOURCE_L1},
+        [QED_PLAN_MEND] = {PASS_MEND, PASS_SOURCE_MEND},
+        [QED_PLAN_EARLY] = {PASS_EARLY, PASS_SOURCE_EARLY},
+        [QED_PLAN_MOVE] = {PASS_MOVE, PASS_SOURCE_MOVE},
+        [QED_PLAN_SETTLE] = {PASS_SETTLE, PASS_SETTLE},
+    };
+
+    if (word->file_off >= qed_plan_old_length(apply->plan))
+        return PASS_FILL;
+    return passes[word->step][in_source(apply, word->file_off)];
+}
+
+/* The words of a pass from index i on that make up one span; *next is the first that does not. */
+static uint64_t span_end(const struct apply *apply, enum pass pass, size_t i, size_t *next)
+{
+    size_t count;
+    const struct qed_plan_word *words = qed_plan_words(apply->plan, &count);
     uint64_t start = words[i].file_off, end = start + WORD_BYTES;
 
     for (*next = i + 1; *next < count; ++*next) {
         const struct qed_plan_word *word = &words[*next];
 
-        if (word->step != step)
-            continue;
         if (word->file_off >= end + SPAN_GAP || word->file_off + WORD_BYTES - start > SPAN_BYTES)
             break;
-        end = word->file_off + WORD_BYTES;
+        if (pass_of(apply, word) == pass)
+            end = word->file_off + WORD_BYTES;
     }
     return end;
 }
 
-static int write_span(struct io *io, const struct qed_plan_word *words, size_t count, uint64_t end,
-                      enum qed_plan_step step, uint8_t *buffer, struct qed_error *error)
+static int write_span(const struct apply *apply, enum pass pass, size_t first, size_t next,
+                      uint64_t end, uint8_t *buffer, struct qed_error *error)
 {
-    uint64_t start = words[0].file_off;
+    size_t count;
+    const struct qed_plan_word *words = qed_plan_words(apply->plan, &count);
+    uint64_t start = words[first].file_off;
     size_t len = (size_t)(end - start);
-    int ret = io_read_padded(io, buffer, len, start, error);
+    int ret = io_read_padded(apply->io, buffer, len, start, error);
 
     if (ret < 0)
         return ret;
-    for (size_t i = 0; i < count; i++) {
+    for (size_t i = first; i < next; i++) {
         uint64_t value = words[i].value;
 
         /* The mark outlasts the plan. */
         if (words[i].file_off == FEATURES_AT)
             value |= QED_FEATURE_NEED_CHECK;
-        if (words[i].step == step)
+        if (pass_of(apply, &words[i]) == pass)
             le64_store(buffer + (words[i].file_off - start), value);
     }
-    return io_write(io, buffer, len, start, error);
+    return io_write(apply->io, buffer, len, start, error);
 }
 
-/* Write the words of a step and flush; *any tells whether there were some. */
-static int write_words(const struct qed_plan *plan, struct io *io, enum qed_plan_step step,
-                       bool *any, struct qed_error *error)
+/* Write the words of a pass; *any tells whether there were some. */
+static int write_words(const struct apply *apply, enum pass pass, bool *any,
+                       struct qed_error *error)
 {
     size_t count, next;
-    const struct qed_plan_word *words = qed_plan_words(plan, &count);
+    const struct qed_plan_word *words = qed_plan_words(apply->plan, &count);
     uint8_t *buffer = malloc(SPAN_BYTES);
     int ret = buffer ? QED_OK : qed_fail(error, QED_ERR_NO_MEMORY, "out of memory");
 
@@ -88,14 +188,31 @@ static int write_words(const struct qed_plan *plan, struct io *io, enum qed_plan
         uint64_t end;
 
         next = i + 1;
-        if (words[i].step != step)
+        if (pass_of(apply, &words[i]) != pass)
             continue;
         *any = true;
-        end = span_end(words, count, i, step, &next);
-        ret = write_span(io, words + i, next - i, end, step, buffer, error);
+        end = span_end(apply, pass, i, &next);
+        ret = write_span(apply, pass, i, next, end, buffer, error);
     }
     free(buffer);
-    return ret == QED_OK && *any ? io_flush(io, error) : ret;
+    return ret;
+}
+
+/* The passes from first to last, each durable before the next. */
+static int write_passes(struct apply *apply, enum pass first, enum pass last,
+                        struct qed_error *error)
+{
+    int ret = QED_OK;
+
+    for (int pass = (int)first; ret == QED_OK && pass <= (int)last; pass++) {
+        bool any;
+
+        ret = write_words(apply, (enum pass)pass, &any, error);
+        apply->changed = apply->changed || any;
+        if (ret == QED_OK && any)
+            ret = io_flush(apply->io, error);
+    }
+    return ret;
 }
 
 /* Copy a run that is stored; zeroes are left to the hole that the file has grown by. */
@@ -142,49 +259,70 @@ static int make_copy(struct io *io, const struct qed_plan_run *copy, uint64_t ol
     return QED_OK;
 }
 
-/* Make the file longer and fill in the copies; flushed. */
-static int grow(const struct qed_plan *plan, struct io *io, struct qed_error *error)
+static int make_copies(const struct apply *apply, struct qed_error *error)
 {
     size_t count;
-    const struct qed_plan_run *copies = qed_plan_copies(plan, &count);
-    uint8_t *buffer = NULL;
+    const struct qed_plan_run *copies = qed_plan_copies(apply->plan, &count);
+    uint8_t *buffer = malloc(COPY_BYTES);
+    int ret = buffer ? QED_OK : qed_fail(error, QED_ERR_NO_MEMORY, "out of memory");
+
+    for (size_t i = 0; ret == QED_OK && i < count; i++)
+        ret = make_copy(apply->io, &copies[i], qed_plan_old_length(apply->plan), buffer, error);
+    free(buffer);
+    return ret;
+}
+
+/* Make the file longer and fill in what it has grown by; flushed. */
+static int grow(const struct apply *apply, struct qed_error *error)
+{
+    const struct qed_plan *plan = apply->plan;
+    bool ignored;
     int ret;
 
     if (qed_plan_full_length(plan) == qed_plan_old_length(plan))
         return QED_OK;
-    ret = io_set_length(io, qed_plan_full_length(plan), error);
-    buffer = malloc(COPY_BYTES);
-    if (ret == QED_OK && !buffer)
-        ret = qed_fail(error, QED_ERR_NO_MEMORY, "out of memory");
-    for (size_t i = 0; ret == QED_OK && i < count; i++)
-        ret = make_copy(io, &copies[i], qed_plan_old_length(plan), buffer, error);
+    ret = io_set_length(apply->io, qed_plan_full_length(plan), error);
     if (ret == QED_OK)
-        ret = io_flush(io, error);
-    free(buffer);
+        ret = make_copies(apply, error);
+    if (ret == QED_OK)
+        ret = write_words(apply, PASS_FILL, &ignored, error);
+    return ret < 0 ? ret : io_flush(apply->io, error);
+}
+
+/* What is done before an entry names anything new, the mark first. */
+static int prepare(struct apply *apply, struct qed_error *error)
+{
+    bool was_marked = true, ignored;
+    int ret = mark(apply->io, true, &was_marked, error);
+
+    if (ret == QED_OK)
+        ret = write_passes(apply, PASS_L1, PASS_EARLY, error);
+    if (ret == QED_OK)
+        ret = grow(apply, error);
+    if (ret == QED_OK)
+        return QED_OK;
+    /* As far as it can be done: nothing refers to what was added. */
+    if (qed_plan_full_length(apply->plan) > qed_plan_old_length(apply->plan))
+        io_set_length(apply->io, qed_plan_old_length(apply->plan), NULL);
+    if (!was_marked && !apply->changed)
+        mark(apply->io, false, &ignored, NULL);
     return ret;
 }
 
 int qed_apply(const struct qed_plan *plan, struct io *io, struct qed_error *error)
 {
-    bool was_marked = true, changed = false, ignored;
+    struct apply apply = {.plan = plan, .io = io};
     int ret;
 
     if (!qed_plan_changes_anything(plan))
         return QED_OK;
-    ret = mark(io, true, &was_marked, error);
+    ret = list_sources(&apply, error);
     if (ret == QED_OK)
-        ret = write_words(plan, io, QED_PLAN_EARLY, &changed, error);
+        ret = prepare(&apply, error);
     if (ret == QED_OK)
-        ret = grow(plan, io, error);
-    if (ret < 0) {
-        /* As far as it can be done: nothing refers to what was added. */
-        io_set_length(io, qed_plan_old_length(plan), NULL);
-        if (!was_marked && !changed)
-            mark(io, false, &ignored, NULL);
-        return ret;
-    }
-    ret = write_words(plan, io, QED_PLAN_MOVE, &ignored, error);
-    return ret < 0 ? ret : write_words(plan, io, QED_PLAN_SETTLE, &ignored, error);
+        ret = write_passes(&apply, PASS_MOVE, PASS_SETTLE, error);
+    free(apply.sources);
+    return ret;
 }
 
 static int give_back(const struct qed_plan *plan, struct io *io, struct qed_error *error)

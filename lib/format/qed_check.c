@@ -315,30 +315,30 @@ static int list_damaged(struct check *check, struct qed_error *error)
 
 static int check_passes(struct check *check, struct qed_error *error)
 {
-    enum problem_id nonsense;
+    enum problem_id nonsense = PROBLEM_COUNT;
     int ret = check_header(check, error);
 
     if (ret == QED_OK)
         ret = qed_scan_l1(check->image, count_l1_piece, check, error);
     if (ret < 0)
         return ret;
-    if (!check->image->trust_geometry &&
-        qed_check_is_nonsense(check->l1_entries, check->l1_misaligned)) {
+    if (!check->is_trusted && qed_check_is_nonsense(check->l1_entries, check->l1_misaligned)) {
         report_nonsense(check, PROBLEM_L1_NONSENSE);
         return QED_OK;
     }
     ret = qed_scan_l1(check->image, check_l1_piece, check, error);
     if (ret == QED_OK)
         ret = sort_and_mark_tables(check, error);
-    if (ret == QED_OK && !check->image->trust_geometry && check_l1_is_nonsense(check)) {
+    if (ret == QED_OK && !check->is_trusted && check_l1_is_nonsense(check)) {
         report_nonsense(check, PROBLEM_L1_NONSENSE);
         return QED_OK;
     }
     if (ret == QED_OK)
         ret = check_count_tables(check, error);
+    if (ret == QED_OK && !check->is_trusted)
+        ret = check_sense(check, &nonsense, error);
     if (ret < 0)
         return ret;
-    nonsense = check->image->trust_geometry ? PROBLEM_COUNT : check_sense(check);
     if (nonsense != PROBLEM_COUNT) {
         report_nonsense(check, nonsense);
         return QED_OK;
@@ -362,8 +362,8 @@ static void check_end(struct check *check)
     free(check->counts);
 }
 
-int qed_check(struct qed_image *image, const struct qed_scan_options *options, size_t limit,
-              struct qed_check_result *result, struct qed_error *error)
+static int run_check(struct qed_image *image, const struct qed_scan_options *options, size_t limit,
+                     bool is_trusted, struct qed_check_result *result, struct qed_error *error)
 {
     const struct qed_geometry *g = &image->geometry;
     uint64_t clusters = g->file_end >> g->cluster_shift;
@@ -371,6 +371,7 @@ int qed_check(struct qed_image *image, const struct qed_scan_options *options, s
                           .geometry = g,
                           .options = options,
                           .result = result,
+                          .is_trusted = is_trusted,
                           .file_length = UINT64_MAX,
                           .used = bitmap_new(clusters),
                           .tables = bitmap_new(clusters),
@@ -378,7 +379,6 @@ int qed_check(struct qed_image *image, const struct qed_scan_options *options, s
     int ret, length_ret;
 
     *result = (struct qed_check_result){.makes_sense = true, .is_marked = qed_needs_check(image)};
-    result->totals.cluster_size = g->cluster_size;
     result->totals.total_clusters = blocks_for(g->image_size, g->cluster_shift);
     problem_list_init(&result->problems, limit);
     if (check.used && check.tables && check.repeated)
@@ -390,6 +390,18 @@ int qed_check(struct qed_image *image, const struct qed_scan_options *options, s
     length_ret = ret == QED_ERR_STOPPED ? QED_OK : unchanged_length(&check, error);
     check_end(&check);
     return length_ret < 0 ? length_ret : ret;
+}
+
+int qed_check(struct qed_image *image, const struct qed_scan_options *options, size_t limit,
+              struct qed_check_result *result, struct qed_error *error)
+{
+    return run_check(image, options, limit, false, result, error);
+}
+
+int qed_check_again(struct qed_image *image, const struct qed_scan_options *options, size_t limit,
+                    struct qed_check_result *result, struct qed_error *error)
+{
+    return run_check(image, options, limit, true, result, error);
 }
 
 void qed_check_release(struct qed_check_result *result)

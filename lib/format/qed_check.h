@@ -21,6 +21,7 @@ struct qed_check_totals {
     uint64_t leaks;       /* clusters that nothing refers to */
     uint64_t mapped_end;  /* one past the last guest cluster that is mapped, past the size or not */
     uint64_t orphans;     /* of the leaks, what look like L2 tables; counted in tables */
+    bool l1_may_be_lost;  /* the L1 table is empty, and there are orphans: damage, or a crash */
 };
 
 struct qed_check_result {
@@ -41,6 +42,13 @@ struct qed_check_result {
 /* Check image. Negative when the check could not be completed; finding problems is success. */
 int qed_check(struct qed_image *image, const struct qed_scan_options *options, size_t limit,
               struct qed_check_result *result, struct qed_error *error);
+
+/*
+ * The same of an image whose geometry and L1 table have made sense before, in the middle of a
+ * repair or after it: what is leaked by then must not make them look wrong.
+ */
+int qed_check_again(struct qed_image *image, const struct qed_scan_options *options, size_t limit,
+                    struct qed_check_result *result, struct qed_error *error);
 
 /* NULL-safe inside. */
 void qed_check_release(struct qed_check_result *result);

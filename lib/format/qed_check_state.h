@@ -38,6 +38,7 @@ struct check {
     struct qed_scan_list others; /* tables that overlap one of those, but are not the same */
     struct table_state *states;  /* of list */
     struct thread_counts *counts;
+    bool is_trusted;      /* geometry and L1 table are known to make sense */
     uint64_t file_length; /* bytes, when the check began; UINT64_MAX before that */
     /* Nonzero L1 entries; those not aligned; those past the image size; those that overlap. */
     uint64_t l1_entries, l1_misaligned, l1_past_size, l1_overlapping;
@@ -58,6 +59,12 @@ int check_name_problems(struct check *check, struct qed_error *error);
 /* Leaked clusters and orphaned tables. */
 int check_leaks(struct check *check, struct qed_error *error);
 
+/* What a cluster's bytes look like: entries of a table, zeroes, or something else. */
+enum check_look { CHECK_LOOK_ZERO, CHECK_LOOK_TABLE, CHECK_LOOK_OTHER };
+
+int check_look_at_cluster(const struct check *check, uint64_t file_off, enum check_look *look,
+                          struct qed_error *error);
+
 /*
  * Whether most L1 entries lie past the image size, or name tables that overlap each other: an L2
  * table taken for the L1 looks like that. To be asked before the tables are read.
@@ -65,9 +72,9 @@ int check_leaks(struct check *check, struct qed_error *error);
 bool check_l1_is_nonsense(const struct check *check);
 
 /*
- * Whether the header's geometry makes sense of the file, after the first pass: if not, the one
- * problem that says so, else PROBLEM_COUNT.
+ * Whether the header's geometry makes sense of the file, after the first pass: if not, *nonsense is
+ * the one problem that says so, else PROBLEM_COUNT.
  */
-enum problem_id check_sense(const struct check *check);
+int check_sense(const struct check *check, enum problem_id *nonsense, struct qed_error *error);
 
 #endif

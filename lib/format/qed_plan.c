@@ -307,39 +307,29 @@ int qed_plan_allocate(struct qed_plan *plan, uint64_t len, uint64_t align, uint6
     return qed_plan_extend(plan, end, error);
 }
 
-/* Words that are written before the copies are made must not show in the copy. */
-static int restore_early_words(struct qed_plan *plan, uint64_t from, uint64_t len, uint64_t to,
-                               struct qed_error *error)
+/* Where what is at from is to be had today: of a copy that a round before has planned, its source. */
+static uint64_t source_of(const struct qed_plan *plan, uint64_t from, uint64_t len)
 {
-    int ret = QED_OK;
+    size_t i = first_copy(plan, from);
+    const struct qed_plan_run *copy;
 
-    for (size_t i = first_word(plan, from); ret == QED_OK && i < plan->settled; i++) {
-        struct qed_plan_word word = plan->words[i];
-        uint8_t bytes[WORD_BYTES];
-
-        if (word.file_off >= from + len)
-            break;
-        if (word.step != QED_PLAN_EARLY)
-            continue;
-        ret = read_today(plan, bytes, sizeof(bytes), word.file_off, error);
-        if (ret == QED_OK)
-            ret = qed_plan_set(plan, to + (word.file_off - from), le64_load(bytes), QED_PLAN_MOVE,
-                               error);
-    }
-    return ret;
+    if (i == plan->settled_copies)
+        return from;
+    copy = &plan->copies.runs[i];
+    return range_inside(from, len, copy->to, copy->to + copy->len) ? copy->from + (from - copy->to)
+                                                                   : from;
 }
 
 int qed_plan_copy(struct qed_plan *plan, uint64_t from, uint64_t len, uint64_t align, uint64_t *to,
                   struct qed_error *error)
 {
-    struct qed_plan_run run = {.from = from, .len = len};
+    struct qed_plan_run run = {.from = source_of(plan, from, len), .len = len};
     int ret = qed_plan_allocate(plan, len, align, to, error);
 
     if (ret < 0)
         return ret;
     run.to = *to;
-    ret = add_run(&plan->copies, &run, error);
-    return ret < 0 ? ret : restore_early_words(plan, from, len, *to, error);
+    return add_run(&plan->copies, &run, error);
 }
 
 int qed_plan_extend(struct qed_plan *plan, uint64_t length, struct qed_error *error)

@@ -20,10 +20,14 @@
 
 /*
  * When a word is written. The steps are carried out in this order with a flush after each, so that
- * a cut in between never makes an entry mean something that it did not mean before or after.
+ * a second repair, after a cut in between, finds what the first one went by. Two kinds of words
+ * have no choice: those past the old length are written with the copies, and those in the source
+ * of a copy not before the copy is in use (qed_apply.c).
  */
 enum qed_plan_step {
-    QED_PLAN_EARLY,  /* before the file grows: entries that point to where it will grow */
+    QED_PLAN_L1,     /* which tables there are: L1 entries, put right or cleared */
+    QED_PLAN_MEND,   /* L2 entries that are put right */
+    QED_PLAN_EARLY,  /* those that are cleared: the file may grow to where they point */
     QED_PLAN_MOVE,   /* after the copies: entries that name a copy from now on */
     QED_PLAN_SETTLE, /* all the rest */
     QED_PLAN_STEPS
@@ -64,8 +68,9 @@ int qed_plan_allocate(struct qed_plan *plan, uint64_t len, uint64_t align, uint6
 
 /*
  * Copy len bytes at from, as they stand in the file today, zeroes past its end, to its end, at a
- * multiple of align (a power of two); *to is where. The length grows by it. Words of earlier rounds
- * that change the source before it is copied do not change the copy.
+ * multiple of align (a power of two); *to is where. The length grows by it. Words that change the
+ * source do not change the copy. A copy that an earlier round has planned can be copied, whole
+ * parts of it at a time.
  */
 int qed_plan_copy(struct qed_plan *plan, uint64_t from, uint64_t len, uint64_t align, uint64_t *to,
                   struct qed_error *error);

@@ -17,39 +17,63 @@
 struct looking {
     const struct repair *repair;
     struct table_look *look;
+    struct bitmap *mended; /* clusters that entries before name without their low bits */
 };
+
+/* Count an entry that is not aligned. */
+static int look_misaligned(struct looking *looking, uint64_t entry, struct qed_error *error)
+{
+    const struct qed_geometry *g = looking->repair->geometry;
+    uint64_t masked = round_down(entry, g->cluster_size), already;
+
+    looking->look->misaligned++;
+    if (!qed_data_offset_valid(g, masked) ||
+        repair_in_use(looking->repair, masked, g->cluster_size))
+        return QED_OK;
+    if (bitmap_set_range(looking->mended, masked >> g->cluster_shift, 1, &already) < 0)
+        return qed_fail(error, QED_ERR_NO_MEMORY, "out of memory");
+    looking->look->mendable += !already;
+    return QED_OK;
+}
 
 static int look_piece(void *context, const struct qed_scan_piece *piece, struct qed_error *error)
 {
     struct looking *looking = context;
     struct table_look *look = looking->look;
     const struct qed_geometry *g = looking->repair->geometry;
+    int ret = QED_OK;
 
-    (void)error;
-    for (size_t i = 0; i < piece->count; i++) {
+    for (size_t i = 0; ret == QED_OK && i < piece->count; i++) {
         uint64_t entry = piece->entries[i];
+        bool is_valid = qed_data_offset_valid(g, entry);
 
+        look->zeroes += entry == QED_ENTRY_ZERO;
         if (entry <= QED_ENTRY_ZERO)
             continue;
         look->entries++;
-        if (!qed_data_offset_valid(g, entry)) {
-            look->wrong++;
-            look->misaligned += !qed_cluster_aligned(g, entry);
-        } else {
+        look->wrong += !is_valid;
+        if (is_valid)
             look->owned += repair_in_use(looking->repair, entry, g->cluster_size);
-        }
+        else if (!qed_cluster_aligned(g, entry))
+            ret = look_misaligned(looking, entry, error);
     }
-    return QED_OK;
+    return ret;
 }
 
 int repair_look(struct repair *repair, uint64_t file_off, struct table_look *look,
                 struct qed_error *error)
 {
-    struct looking looking = {repair, look};
+    struct looking looking = {repair, look, bitmap_new(bitmap_bit_count(repair->found->used))};
     struct qed_scan_table table = {.file_off = file_off};
+    int ret = QED_ERR_NO_MEMORY;
 
     *look = (struct table_look){0};
-    return qed_scan_table(repair->image, &table, look_piece, &looking, error);
+    if (looking.mended)
+        ret = qed_scan_table(repair->image, &table, look_piece, &looking, error);
+    else
+        qed_fail(error, ret, "out of memory");
+    bitmap_free(looking.mended);
+    return ret;
 }
 
 bool repair_in_use(const struct repair *repair, uint64_t file_off, uint64_t len)
@@ -99,13 +123,14 @@ int repair_set_entry(struct repair *repair, const struct problem *problem, uint6
                      uint64_t value, enum problem_action action, struct qed_error *error)
 {
     uint64_t index = problem->has_l2_index ? problem->l2_index : problem->l1_index;
-    enum qed_plan_step step = QED_PLAN_SETTLE;
+    enum qed_plan_step step = QED_PLAN_MEND;
 
-    /* Where copies are going to be, no entry may point before. */
-    if (action == ACTION_CLEAR)
-        step = QED_PLAN_EARLY;
-    else if (action == ACTION_COPY || action == ACTION_COPY_TABLE)
+    if (action == ACTION_COPY || action == ACTION_COPY_TABLE)
         step = QED_PLAN_MOVE;
+    else if (!problem->has_l2_index)
+        step = QED_PLAN_L1;
+    else if (action == ACTION_CLEAR)
+        step = QED_PLAN_EARLY;
     repair_report(repair, problem, action);
     return qed_plan_set(repair->plan, table_off + index * sizeof(uint64_t), value, step, error);
 }
@@ -132,6 +157,8 @@ static int plan_round(struct repair *repair, struct qed_error *error)
     for (size_t i = 0; ret == QED_OK && !repair->planned && i < sizeof(steps) / sizeof(steps[0]);
          i++)
         ret = steps[i](repair, error);
+    bitmap_free(repair->read_tables);
+    repair->read_tables = NULL;
     return ret;
 }
 
@@ -144,7 +171,6 @@ static int with_image(struct repair *repair,
 
     if (ret < 0)
         return ret;
-    repair->image->trust_geometry = repair->options->trust_geometry;
     repair->geometry = &repair->image->geometry;
     ret = plan(repair, error);
     qed_close(repair->image);
@@ -154,7 +180,7 @@ static int with_image(struct repair *repair,
 static int check_again(struct repair *repair, struct qed_error *error)
 {
     qed_check_release(repair->found);
-    return qed_check(repair->image, &repair->options->scan, 0, repair->found, error);
+    return qed_check_again(repair->image, &repair->options->scan, 0, repair->found, error);
 }
 
 /* Plan a round, and see what it leads to. */

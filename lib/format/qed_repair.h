@@ -21,7 +21,6 @@ enum qed_repair_scope {
 struct qed_repair_options {
     enum qed_repair_scope scope;
     bool adopt;          /* put lost L2 tables back into the L1 */
-    bool trust_geometry; /* the header was rebuilt: what it says is taken for true */
     bool fixed_length;   /* the file cannot grow or be cut: it is a block device */
     uint64_t free_bytes; /* that copies may take; UINT64_MAX when that is not known */
     size_t problem_limit;
@@ -41,10 +40,11 @@ enum qed_leaks_fate {
 struct qed_repair_report {
     struct problem_list fixes;   /* in order, each with its action; the first problem_limit */
     uint64_t done[ACTION_COUNT]; /* how often each action is taken */
-    uint64_t guest_lost,
-        guest_kept;         /* bytes that read as unallocated from now on; that are saved */
-    uint64_t copied;        /* bytes of the file */
-    uint64_t space_missing; /* bytes that copies would need, where there is no room; else 0 */
+    uint64_t guest_lost;         /* bytes that read as unallocated from now on */
+    uint64_t guest_kept;         /* bytes that are saved */
+    uint64_t copied;             /* bytes of the file */
+    uint64_t space_missing;      /* bytes that copies would need, where there is no room; else 0 */
+    bool tables_wait;            /* shared tables are left: orphans may belong in their place */
     enum qed_leaks_fate leaks;
     uint64_t punched, cut;         /* bytes of the file that are given back */
     struct qed_check_totals after; /* of the image as the plan leaves it */

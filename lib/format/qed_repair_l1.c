@@ -4,12 +4,9 @@
  * table that nothing refers to and that is one flipped bit away is looked for.
  * SPDX-License-Identifier: MIT
  */
-#include <stdlib.h>
-
 #include "format/qed_repair_state.h"
 
-/* So many entries that are not aligned are no chance: a table at the wrong place, or overwritten.
- */
+/* So many misaligned entries are no chance: a table at the wrong place, or overwritten. */
 #define MISALIGNED_MANY 8
 
 struct l1 {
@@ -120,7 +117,7 @@ static int can_mask(struct repair *repair, uint64_t masked, bool *can, struct qe
     if (!qed_table_offset_valid(g, masked) || repair_in_use(repair, masked, g->table_bytes))
         return QED_OK;
     ret = repair_look(repair, masked, &look, error);
-    *can = ret == QED_OK && !qed_check_is_nonsense(look.entries, look.misaligned);
+    *can = ret == QED_OK && !repair_look_is_nonsense(&look);
     return ret;
 }
 
@@ -167,8 +164,7 @@ static int l1_piece(void *context, const struct qed_scan_piece *piece, struct qe
     return ret;
 }
 
-/* The tables of a list in file order that are at one place: [first, *end). */
-static size_t place_end(const struct qed_scan_list *list, size_t first)
+size_t repair_place_end(const struct qed_scan_list *list, size_t first)
 {
     size_t end = first + 1;
 
@@ -177,7 +173,7 @@ static size_t place_end(const struct qed_scan_list *list, size_t first)
     return end;
 }
 
-static int drop_place(struct repair *repair, const struct qed_scan_list *list, size_t first,
+int repair_drop_place(struct repair *repair, const struct qed_scan_list *list, size_t first,
                       size_t end, enum problem_id id, struct qed_error *error)
 {
     int ret = QED_OK;
@@ -188,69 +184,16 @@ static int drop_place(struct repair *repair, const struct qed_scan_list *list, s
     return ret;
 }
 
-/* Whether what a makes sense of is more than what b does; equal ones: the first in the L1. */
-static bool is_better(const struct table_look *a, uint64_t a_index, const struct table_look *b,
-                      uint64_t b_index)
+/* Whether all that it holds is read the same when the L1 entry is cleared. */
+static bool holds_nothing(const struct repair *repair, const struct table_look *look)
 {
-    bool a_nonsense = qed_check_is_nonsense(a->entries, a->misaligned);
-    bool b_nonsense = qed_check_is_nonsense(b->entries, b->misaligned);
-
-    if (a_nonsense != b_nonsense)
-        return b_nonsense;
-    if ((a->wrong == 0) != (b->wrong == 0))
-        return a->wrong == 0;
-    if (a->entries - a->wrong != b->entries - b->wrong)
-        return a->entries - a->wrong > b->entries - b->wrong;
-    return a_index < b_index;
-}
-
-/* Of the tables at two places that overlap, drop the worse; *first is the better one's. */
-static int resolve_overlap(struct repair *repair, const struct qed_scan_list *list, size_t *first,
-                           size_t next, struct qed_error *error)
-{
-    const struct qed_scan_table *a = &list->tables[*first], *b = &list->tables[next];
-    struct table_look look_a, look_b;
-    size_t worse = next;
-    int ret = repair_look(repair, a->file_off, &look_a, error);
-
-    if (ret == QED_OK)
-        ret = repair_look(repair, b->file_off, &look_b, error);
-    if (ret < 0)
-        return ret;
-    if (is_better(&look_b, b->l1_index, &look_a, a->l1_index)) {
-        worse = *first;
-        *first = next;
-    }
-    return drop_place(repair, list, worse, place_end(list, worse), PROBLEM_L1_OVERLAP, error);
-}
-
-/* Drop tables that lie on the L1 table, and the worse of those that overlap each other. */
-static int repair_overlaps(struct repair *repair, const struct qed_scan_list *list,
-                           struct qed_error *error)
-{
-    const struct qed_geometry *g = repair->geometry;
-    size_t last = SIZE_MAX, next;
-    int ret = QED_OK;
-
-    for (size_t i = 0; ret == QED_OK && i < list->count; i = next) {
-        uint64_t file_off = list->tables[i].file_off;
-
-        next = place_end(list, i);
-        if (file_off < g->l1_table_offset + g->table_bytes &&
-            g->l1_table_offset < file_off + g->table_bytes)
-            ret = drop_place(repair, list, i, next, PROBLEM_L1_ON_L1, error);
-        else if (last != SIZE_MAX && list->tables[last].file_off + g->table_bytes > file_off)
-            ret = resolve_overlap(repair, list, &last, i, error);
-        else
-            last = i;
-    }
-    return ret;
+    return repair_look_good(look) == 0 && (look->zeroes == 0 || !repair->image->backing_name);
 }
 
 /*
- * What is no table: where data entries name its clusters, it is theirs; where it has no valid
- * entry, nothing is lost with it. Else the valid entries are kept, the others cleared later. An
- * empty one on somebody's data, or one of which much is nonsense, may be a flipped entry.
+ * What is no table: where data entries name its clusters, it is theirs; where it holds nothing,
+ * nothing is lost with it. Else the valid entries are kept, the others cleared later. An empty one
+ * on somebody's data, or one of which much is nonsense, may be a flipped entry.
  */
 static int judge_table(struct repair *repair, const struct qed_scan_list *list, size_t first,
                        size_t end, struct qed_error *error)
@@ -262,23 +205,25 @@ static int judge_table(struct repair *repair, const struct qed_scan_list *list, 
     struct problem problem =
         qed_check_l1_problem(g, PROBLEM_L1_NOT_A_TABLE, table->l1_index, table->file_off);
     struct suspect suspect = {.entry = table->file_off};
+    const struct table_look *look = &suspect.look;
     int ret = repair_look(repair, table->file_off, &suspect.look, error);
 
     if (ret < 0)
         return ret;
     if (end - first > 1) /* shared by L1 entries: copies of nonsense help nobody */
-        return qed_check_is_nonsense(suspect.look.entries, suspect.look.misaligned)
-                   ? drop_place(repair, list, first + 1, end, PROBLEM_L1_SAME_TABLE, error)
+        return repair_look_is_nonsense(look)
+                   ? repair_drop_place(repair, list, first + 1, end, PROBLEM_L1_SAME_TABLE, error)
                    : QED_OK;
-    if (suspect.look.misaligned >= MISALIGNED_MANY || (shared && suspect.look.entries == 0))
+    if (look->misaligned - look->mendable >= MISALIGNED_MANY || (shared && look->entries == 0))
         ret = find_unflipped(repair, &suspect, &unflipped, error);
     if (ret < 0)
         return ret;
     if (unflipped)
         return set_l1_entry(repair, &problem, unflipped, ACTION_UNFLIP, error);
-    if (qed_check_is_nonsense(suspect.look.entries, suspect.look.misaligned) &&
-        (shared || suspect.look.wrong == suspect.look.entries))
-        return drop_place(repair, list, first, end, PROBLEM_L1_NOT_A_TABLE, error);
+    if ((repair_look_is_nonsense(look) && shared) ||
+        (holds_nothing(repair, look) && look->entries > 0 &&
+         (shared || repair_look_is_nonsense(look))))
+        return repair_drop_place(repair, list, first, end, PROBLEM_L1_NOT_A_TABLE, error);
     return QED_OK;
 }
 
@@ -297,7 +242,7 @@ static int judge_tables(struct repair *repair, const struct qed_scan_list *list,
     for (size_t i = 0; ret == QED_OK && i < list->count; i = next) {
         uint64_t cluster = list->tables[i].file_off >> g->cluster_shift;
 
-        next = place_end(list, i);
+        next = repair_place_end(list, i);
         if (has_invalid_entries(repair, list->tables[i].file_off) ||
             bitmap_any_set(repair->found->shared, cluster, cluster + g->table_size))
             ret = judge_table(repair, list, i, next, error);

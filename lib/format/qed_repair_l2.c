@@ -100,14 +100,25 @@ static int l2_piece(void *context, const struct qed_scan_piece *piece, struct qe
     return ret;
 }
 
-int repair_l2(struct repair *repair, struct qed_error *error)
+/* Scan the damaged tables that are read as data, too, or those that are not. */
+static int scan_damaged(struct repair *repair, bool read, qed_scan_fn *fn, struct qed_error *error)
 {
     const struct qed_scan_list *damaged = &repair->found->damaged;
     int ret = QED_OK;
 
-    for (size_t i = 0; ret == QED_OK && i < damaged->count; i++)
-        ret = qed_scan_table(repair->image, &damaged->tables[i], l2_piece, repair, error);
+    for (size_t i = 0; ret == QED_OK && i < damaged->count; i++) {
+        bool is_read;
+
+        ret = repair_is_read(repair, &damaged->tables[i], &is_read, error);
+        if (ret == QED_OK && is_read == read)
+            ret = qed_scan_table(repair->image, &damaged->tables[i], fn, repair, error);
+    }
     return ret;
+}
+
+int repair_l2(struct repair *repair, struct qed_error *error)
+{
+    return scan_damaged(repair, false, l2_piece, error);
 }
 
 /* Let the file reach to the end of what begins at file_off. */
@@ -143,8 +154,8 @@ static int cut_data_piece(void *context, const struct qed_scan_piece *piece,
 }
 
 /*
- * Of a table that is cut short itself: what points past the end of the file as it is must not come
- * to point into what it grows by.
+ * Of a table that is cut short itself, or read as data until that has a copy: what points past the
+ * end of the file as it is must not come to point into what it grows by.
  */
 static int past_end_piece(void *context, const struct qed_scan_piece *piece,
                           struct qed_error *error)
@@ -192,4 +203,33 @@ int repair_cut_short(struct repair *repair, struct qed_error *error)
     for (size_t i = 0; ret == QED_OK && i < damaged->count; i++)
         ret = qed_scan_table(repair->image, &damaged->tables[i], cut_data_piece, repair, error);
     return ret;
+}
+
+int repair_past_end_of_read_tables(struct repair *repair, struct qed_error *error)
+{
+    return scan_damaged(repair, true, past_end_piece, error);
+}
+
+static int leave_piece(void *context, const struct qed_scan_piece *piece, struct qed_error *error)
+{
+    struct repair *repair = context;
+    const struct qed_geometry *g = repair->geometry;
+
+    (void)error;
+    for (size_t i = 0; i < piece->count; i++) {
+        uint64_t entry = piece->entries[i];
+        enum problem_id id = entry > QED_ENTRY_ZERO ? qed_check_l2_entry(g, entry) : PROBLEM_COUNT;
+        struct problem problem;
+
+        if (id == PROBLEM_COUNT || id == PROBLEM_L2_CUT_SHORT)
+            continue;
+        problem = qed_check_l2_problem(g, id, piece->table->l1_index, piece->first_index + i, entry);
+        repair_report(repair, &problem, ACTION_LEAVE);
+    }
+    return QED_OK;
+}
+
+int repair_leave_read_tables(struct repair *repair, struct qed_error *error)
+{
+    return scan_damaged(repair, true, leave_piece, error);
 }

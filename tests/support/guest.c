@@ -97,6 +97,29 @@ int guest_read(struct io *io, struct guest *guest)
     return QED_OK;
 }
 
+void guest_forget(struct guest *guest, uint64_t virt_off, uint64_t len)
+{
+    struct guest_cluster *old = guest->clusters;
+    size_t old_count = guest->count, i = 0;
+
+    guest->clusters = NULL;
+    guest->count = guest->room = guest->unreadable = 0;
+    while (i < old_count && old[i].virt_off < virt_off) {
+        *add_cluster(guest, old[i].virt_off) = old[i];
+        guest->unreadable += !old[i].readable;
+        i++;
+    }
+    for (uint64_t at = 0; at < len; at += guest->cluster_size)
+        add_unreadable(guest, virt_off + at);
+    for (; i < old_count; i++) {
+        if (old[i].virt_off - virt_off < len)
+            continue;
+        *add_cluster(guest, old[i].virt_off) = old[i];
+        guest->unreadable += !old[i].readable;
+    }
+    free(old);
+}
+
 void guest_release(struct guest *guest)
 {
     if (!guest)

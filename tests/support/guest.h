@@ -38,6 +38,9 @@ struct guest {
  */
 int guest_read(struct io *io, struct guest *guest);
 
+/* Take every cluster of that range, which begins with one, for not readable from now on. */
+void guest_forget(struct guest *guest, uint64_t virt_off, uint64_t len);
+
 /* NULL-safe. */
 void guest_release(struct guest *guest);
 
