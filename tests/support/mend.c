@@ -29,7 +29,7 @@ int mend(struct io *io, enum check_repair what, struct check_report *report,
 
     *report = (struct check_report){0};
     ret = check(io, &options, report, error);
-    return ret < 0 ? ret : repair_image(io, &options, report, error);
+    return ret < 0 ? ret : repair_image(io, true, &options, report, error);
 }
 
 void mend_forget_given_up(struct guest *before, const struct check_report *report)
