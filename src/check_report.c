@@ -123,6 +123,10 @@ static const struct {
     [QED_LEAKS_KEPT_LOST] = {"kept-for-lost-data",
                              "they may hold what the entries lost that were cleared; when they are "
                              "not wanted, 'qedtool check --repair=leaks' gives them back"},
+    [QED_LEAKS_KEPT_PLACES] = {"kept-for-lost-entries",
+                               "some are what neighbouring entries leave out; 'qedtool check "
+                               "--rebuild' names these again, 'qedtool check --repair=leaks' gives "
+                               "all back"},
     [QED_LEAKS_KEPT_CORRUPT] = {"kept-for-corruption",
                                 "corruption is left; 'qedtool check --repair' comes first"},
     [QED_LEAKS_KEPT_DEVICE] = {"kept-on-device", "the image is on a block device"},

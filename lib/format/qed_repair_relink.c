@@ -20,7 +20,7 @@ static bool is_suspect(const struct repair *repair, uint64_t entry)
     id = qed_check_l2_entry(g, entry);
     if (id != PROBLEM_COUNT)
         return id != PROBLEM_L2_CUT_SHORT;
-    return repair->options->adopt && bitmap_test(repair->found->shared, entry >> g->cluster_shift);
+    return relinking->all && bitmap_test(repair->found->shared, entry >> g->cluster_shift);
 }
 
 static enum problem_id problem_of(const struct repair *repair, uint64_t entry)
@@ -63,15 +63,19 @@ static bool frames_lost(const struct repair *repair, uint64_t a, uint64_t b, siz
 
 static int relink_piece(void *context, const struct qed_scan_piece *piece, struct qed_error *error)
 {
-    struct repair *repair = context;
+    struct relinking *relinking = context;
+    struct repair *repair = relinking->repair;
     size_t before = SIZE_MAX; /* the last entry that is not suspect */
+    bool frames;
     int ret = QED_OK;
 
     for (size_t i = 0; ret == QED_OK && i < piece->count; i++) {
-        if (is_suspect(repair, piece->entries[i]))
+        if (is_suspect(relinking, piece->entries[i]))
             continue;
-        if (before != SIZE_MAX && i - before > 1 &&
-            frames_lost(repair, piece->entries[before], piece->entries[i], i - before))
+        frames = before != SIZE_MAX && i - before > 1 &&
+                 frames_lost(repair, piece->entries[before], piece->entries[i], i - before);
+        relinking->found = relinking->found || frames;
+        if (frames && !relinking->only_look)
             ret = relink(repair, piece, before + 1, i,
                          piece->entries[before] + repair->geometry->cluster_size, error);
         before = i;
@@ -82,7 +86,8 @@ static int relink_piece(void *context, const struct qed_scan_piece *piece, struc
 static int relink_l1_piece(void *context, const struct qed_scan_piece *piece,
                            struct qed_error *error)
 {
-    struct repair *repair = context;
+    struct relinking *relinking = context;
+    struct repair *repair = relinking->repair;
     int ret = QED_OK;
 
     for (size_t i = 0; ret == QED_OK && i < piece->count; i++) {
@@ -90,7 +95,7 @@ static int relink_l1_piece(void *context, const struct qed_scan_piece *piece,
                                        .file_off = piece->entries[i]};
 
         if (table.file_off && qed_check_l1_entry(repair->geometry, table.file_off) == PROBLEM_COUNT)
-            ret = qed_scan_table(repair->image, &table, relink_piece, repair, error);
+            ret = qed_scan_table(repair->image, &table, relink_piece, relinking, error);
     }
     return ret;
 }
@@ -98,14 +103,25 @@ static int relink_l1_piece(void *context, const struct qed_scan_piece *piece,
 int repair_relink(struct repair *repair, struct qed_error *error)
 {
     const struct qed_check_result *found = repair->found;
+    struct relinking relinking = {.repair = repair, .all = repair->options->adopt};
     int ret = QED_OK;
 
     /* What looks like a lost table may be one, with lost clusters around it. */
     if (!found->totals.leaks || found->totals.orphans)
         return QED_OK;
-    if (repair->options->adopt)
-        return qed_scan_l1(repair->image, relink_l1_piece, repair, error);
+    if (relinking.all)
+        return qed_scan_l1(repair->image, relink_l1_piece, &relinking, error);
     for (size_t i = 0; ret == QED_OK && i < found->damaged.count; i++)
-        ret = qed_scan_table(repair->image, &found->damaged.tables[i], relink_piece, repair, error);
+        ret = qed_scan_table(repair->image, &found->damaged.tables[i], relink_piece, &relinking,
+                             error);
+    return ret;
+}
+
+int repair_find_lost(struct repair *repair, bool *is_lost, struct qed_error *error)
+{
+    struct relinking relinking = {.repair = repair, .all = true, .only_look = true};
+    int ret = qed_scan_l1(repair->image, relink_l1_piece, &relinking, error);
+
+    *is_lost = relinking.found;
     return ret;
 }

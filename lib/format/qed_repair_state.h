@@ -84,6 +84,9 @@ int repair_drop_place(struct repair *repair, const struct qed_scan_list *list, s
 int repair_overlaps(struct repair *repair, const struct qed_scan_list *list,
                     struct qed_error *error);
 
+/* Whether a rebuild would find places for leaked clusters. */
+int repair_find_lost(struct repair *repair, bool *is_lost, struct qed_error *error);
+
 /* The steps of a round; each sets repair->planned where it finds something to do. */
 int repair_l1(struct repair *repair, struct qed_error *error);
 int repair_relink(struct repair *repair, struct qed_error *error);
