@@ -6,15 +6,22 @@
  */
 #include "format/qed_repair_state.h"
 
-/* Whether an entry may be replaced: it cannot be read; or it is a rebuild, and it is lost or
- * shared. */
-static bool is_suspect(const struct repair *repair, uint64_t entry)
+struct relinking {
+    struct repair *repair;
+    bool all;       /* entries that can be read, too: those that are empty or shared */
+    bool only_look; /* for a first entry that could be replaced */
+    bool found;
+};
+
+/* Whether an entry may be replaced. */
+static bool is_suspect(const struct relinking *relinking, uint64_t entry)
 {
+    const struct repair *repair = relinking->repair;
     const struct qed_geometry *g = repair->geometry;
     enum problem_id id;
 
     if (entry == QED_ENTRY_UNALLOCATED)
-        return repair->options->adopt;
+        return relinking->all;
     if (entry == QED_ENTRY_ZERO)
         return false;
     id = qed_check_l2_entry(g, entry);
