@@ -37,6 +37,17 @@ static bool settles(const struct problem *fix, const struct problem *finding)
             (fix->has_l1_index && problem_kind(finding->id)->severity == SEVERITY_CORRUPTION));
 }
 
+/* Whether an orphaned table has been given a place: that report names the place, too. */
+static bool is_adopted(const struct problem_list *fixes, const struct problem *finding)
+{
+    for (size_t i = 0; finding->id == PROBLEM_ORPHAN_TABLE && i < fixes->count; i++) {
+        if (fixes->problems[i].id == PROBLEM_ORPHAN_TABLE &&
+            fixes->problems[i].file_off == finding->file_off)
+            return true;
+    }
+    return false;
+}
+
 /* What was wrong with the header before it was mended. */
 static void join_header_problems(struct check_report *report)
 {
@@ -67,6 +78,8 @@ static void join_fixes(struct check_report *report)
             next.action = other_action(report, &next);
             if (fix && settles(fix, &next))
                 next.action = fixes->problems[j++].action;
+            else if (is_adopted(fixes, &next))
+                continue;
         } else {
             next = fixes->problems[j++];
         }

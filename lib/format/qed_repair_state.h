@@ -18,7 +18,8 @@ struct repair {
     uint64_t planned;               /* things done in this round */
     struct bitmap *read_tables;     /* clusters of tables that are data, too; NULL: not known yet */
     uint64_t looks;                 /* how many more tables may be looked at for flipped bits */
-    bool lost_to_damage;            /* an entry was cleared that no crash explains */
+    struct qed_scan_list lost; /* with adopt: L1 entries as they were before they were cleared */
+    bool lost_to_damage;       /* an entry was cleared that no crash explains */
 };
 
 /* What a table, or what may be one, holds. Numbers are entries. */
@@ -27,8 +28,8 @@ struct table_look {
     uint64_t entries;    /* that are neither 0 nor 1 */
     uint64_t wrong;      /* of these */
     uint64_t misaligned; /* of these */
-    uint64_t mendable;   /* of these: without low bits each names a cluster that nothing else does */
-    uint64_t owned;      /* valid, but naming clusters that are in use */
+    uint64_t mendable; /* of these: without low bits each names a cluster that nothing else does */
+    uint64_t owned;    /* valid, but naming clusters that are in use */
 };
 
 /* Whether it is none. */
