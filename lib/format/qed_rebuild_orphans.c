@@ -7,6 +7,7 @@
 
 #include <stdlib.h>
 
+#include "format/qed_check.h"
 #include "format/qed_rebuild_orphans_state.h"
 
 int adoption_add(struct adoption *adoption, const struct orphan *orphan, struct qed_error *error)
@@ -24,18 +25,66 @@ int adoption_add(struct adoption *adoption, const struct orphan *orphan, struct 
     return QED_OK;
 }
 
-static int walk_what_is_named(struct adoption *adoption, const struct qed_image *image,
-                              struct qed_error *error)
+static int walk(struct adoption *adoption, const struct qed_image *image,
+                const struct qed_scan_list *except, struct qed_error *error)
 {
     struct qed_scan_options scan = adoption->options->scan;
     int ret = qed_walk_new(&adoption->walk, image->io, &image->geometry, error);
 
     scan.progress = NULL; /* it tells of the space that nothing names */
-    if (ret == QED_OK)
-        ret = qed_walk_l1(adoption->walk, error);
+    if (ret < 0)
+        return ret;
+    adoption->walk->except = except;
+    ret = qed_walk_l1(adoption->walk, error);
     if (ret == QED_OK && adoption->walk->hopeless)
         ret = qed_fail(error, QED_ERR_CORRUPT, "the L1 table makes no sense");
     return ret < 0 ? ret : qed_walk_tables(adoption->walk, &scan, error);
+}
+
+static int by_l1_index(const void *a, const void *b)
+{
+    const struct qed_scan_table *x = a, *y = b;
+
+    return (x->l1_index > y->l1_index) - (x->l1_index < y->l1_index);
+}
+
+/* L1 entries that name what is no table. */
+static int list_nonsense(const struct qed_walk *walk, struct qed_scan_list *nonsense,
+                         struct qed_error *error)
+{
+    int ret = QED_OK;
+
+    for (size_t i = 0; ret == QED_OK && i < walk->list.count; i++) {
+        const struct qed_walk_table *state = &walk->states[i];
+        uint64_t entries = state->good + state->zeroes + state->past_end + state->bad;
+
+        if (qed_check_is_nonsense(entries, state->bad))
+            ret = qed_scan_list_add(nonsense, walk->list.tables[i].l1_index,
+                                    walk->list.tables[i].file_off, error);
+    }
+    if (nonsense->count > 0)
+        qsort(nonsense->tables, nonsense->count, sizeof(*nonsense->tables), by_l1_index);
+    return ret;
+}
+
+/* What is no table says nothing of what is in use, and its clusters are somebody's data. */
+static int walk_what_is_named(struct adoption *adoption, const struct qed_image *image,
+                              struct qed_error *error)
+{
+    struct qed_scan_list nonsense = {0};
+    int ret = walk(adoption, image, NULL, error);
+
+    if (ret == QED_OK)
+        ret = list_nonsense(adoption->walk, &nonsense, error);
+    if (ret == QED_OK && nonsense.count > 0) {
+        qed_walk_free(adoption->walk);
+        adoption->walk = NULL;
+        ret = walk(adoption, image, &nonsense, error);
+        if (adoption->walk)
+            adoption->walk->except = NULL;
+    }
+    qed_scan_list_free(&nonsense);
+    return ret;
 }
 
 /* Guest bytes that an orphan's data clusters hold, in its place. */

@@ -163,7 +163,7 @@ static bool is_ordered_without(const struct placing *placing, size_t at)
     const struct qed_scan_table *tables = placing->known.tables;
     size_t count = placing->known.count, falls = placing->falls;
 
-    if (count < 3)
+    if (count < 2)
         return false;
     falls -= at > 0 && tables[at].l1_index < tables[at - 1].l1_index;
     falls -= at + 1 < count && tables[at + 1].l1_index < tables[at].l1_index;
@@ -195,9 +195,11 @@ static int place_by_double(struct placing *placing, struct orphan *orphan, uint6
                            uint64_t second, uint64_t table_off, struct qed_error *error)
 {
     size_t at = known_before(placing, table_off);
-    bool is_second = is_between(placing, orphan->file_off, second, first) &&
+    bool is_second = table_off < orphan->file_off &&
+                     is_between(placing, orphan->file_off, second, first) &&
                      is_between(placing, table_off, first, first);
-    bool is_first = is_between(placing, orphan->file_off, first, first) &&
+    bool is_first = orphan->file_off < table_off &&
+                    is_between(placing, orphan->file_off, first, first) &&
                     is_between(placing, table_off, second, first);
     uint64_t ignored;
 
@@ -208,7 +210,7 @@ static int place_by_double(struct placing *placing, struct orphan *orphan, uint6
     if (bitmap_set_range(placing->taken, second, 1, &ignored) < 0)
         return qed_fail(error, QED_ERR_NO_MEMORY, "out of memory");
     placing->known.tables[at].l1_index = second;
-    placing->falls = count_falls(&placing->known);
+    placing->falls = 0; /* it is between its neighbours now */
     return give(placing, orphan, first, QED_ADOPTION_ONE_BIT, error);
 }
 
