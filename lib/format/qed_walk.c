@@ -91,6 +91,22 @@ struct l1 {
     struct qed_scan_list named;
 };
 
+static int by_l1_index(const void *a, const void *b)
+{
+    const struct qed_scan_table *x = a, *y = b;
+
+    return (x->l1_index > y->l1_index) - (x->l1_index < y->l1_index);
+}
+
+static bool is_excepted(const struct qed_walk *walk, uint64_t l1_index)
+{
+    const struct qed_scan_list *except = walk->except;
+    struct qed_scan_table key = {.l1_index = l1_index};
+
+    return except && except->count > 0 &&
+           bsearch(&key, except->tables, except->count, sizeof(key), by_l1_index);
+}
+
 static int l1_piece(void *context, const struct qed_scan_piece *piece, struct qed_error *error)
 {
     struct l1 *l1 = context;
@@ -105,8 +121,10 @@ static int l1_piece(void *context, const struct qed_scan_piece *piece, struct qe
         if (kind == QED_WALK_UNALLOCATED)
             continue;
         walk->l1_past_end += kind == QED_WALK_PAST_END;
-        ret = qed_scan_list_add(kind == QED_WALK_GOOD ? &l1->named : &walk->strays,
-                                piece->first_index + i, entry, error);
+        if (kind == QED_WALK_GOOD && !is_excepted(walk, piece->first_index + i))
+            ret = qed_scan_list_add(&l1->named, piece->first_index + i, entry, error);
+        else
+            ret = qed_scan_list_add(&walk->strays, piece->first_index + i, entry, error);
         if (ret == QED_OK && l1->named.count + walk->strays.count > QED_WALK_TABLES_MAX)
             ret = qed_fail(error, QED_ERR_UNSUPPORTED, "the L1 table has more than %zu entries",
                            QED_WALK_TABLES_MAX);
@@ -115,13 +133,6 @@ static int l1_piece(void *context, const struct qed_scan_piece *piece, struct qe
             ret = QED_ERR_STOPPED;
     }
     return ret;
-}
-
-static int by_l1_index(const void *a, const void *b)
-{
-    const struct qed_scan_table *x = a, *y = b;
-
-    return (x->l1_index > y->l1_index) - (x->l1_index < y->l1_index);
 }
 
 /* Mark what the L1 names; what lies on tables before it is a stray. */
