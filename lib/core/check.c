@@ -62,7 +62,7 @@ static int repair_unopened(const char *path, const struct check_options *options
     if (ret == QED_OK) {
         ret = repair_image(io, false, options, report, error);
         if (ret < 0)
-            qed_fail_prefix(error, ret, "'%s'", path);
+            qed_fail_prefix(error, ret, "Could not open '%s'", path);
     }
     io_close(io);
     return ret;
@@ -71,10 +71,9 @@ static int repair_unopened(const char *path, const struct check_options *options
 /* Whether a header that keeps the image from being opened is to be mended. */
 static bool mends_header(const struct check_options *options, int open_status)
 {
-    bool is_bad = open_status == QED_ERR_HEADER || open_status == QED_ERR_UNSUPPORTED;
-
-    return options->rebuild ? is_bad || open_status == QED_ERR_FORMAT
-                            : is_bad && options->has_image_size;
+    return options->repair == CHECK_REPAIR_ALL &&
+           (open_status == QED_ERR_HEADER || open_status == QED_ERR_UNSUPPORTED ||
+            (open_status == QED_ERR_FORMAT && options->rebuild));
 }
 
 /*

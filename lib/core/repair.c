@@ -5,6 +5,7 @@
 #include "core/repair.h"
 
 #include "base/checked.h"
+#include "core/repair_header.h"
 #include "core/undo.h"
 #include "format/qed_apply.h"
 #include "io/io_file.h"
@@ -54,8 +55,8 @@ static void join_header_problems(struct check_report *report)
     for (size_t i = 0; i < report->header_problems.count; i++) {
         struct problem problem = report->header_problems.problems[i];
 
-        if (problem.id != PROBLEM_DIRTY)
-            problem.action = ACTION_SET_FIELD;
+        problem.action =
+            report->rebuilt || report->first.makes_sense ? ACTION_SET_FIELD : ACTION_NONE;
         problem_list_add(&report->problems, &problem);
     }
 }
@@ -184,76 +185,6 @@ static int plan_and_do(struct qed_plan *plan, struct io *io, const struct check_
     return save_and_carry_out(plan, io, options, report, error);
 }
 
-/* Work the header out from the tables. */
-static int rebuild_header(struct qed_plan *plan, struct io *io, const struct check_options *options,
-                          struct check_report *report, struct qed_error *error)
-{
-    struct qed_rebuild_options rebuild_options = {
-        .image_size = options->has_image_size ? options->image_size : 0, .scan = options->scan};
-    int ret = qed_rebuild_header(io, &rebuild_options, &report->rebuild, error);
-
-    report->rebuilt = ret == QED_OK;
-    return ret < 0 ? ret : qed_rebuild_plan_header(plan, &report->rebuild, error);
-}
-
-/* The header as it is, but for the image size. */
-static int set_image_size(struct qed_plan *plan, struct io *io, uint64_t image_size,
-                          struct qed_error *error)
-{
-    uint8_t bytes[QED_HEADER_BYTES];
-    struct qed_header header;
-    struct qed_geometry geometry;
-    uint64_t length;
-    int ret = io_get_length(io, &length, error);
-
-    if (ret == QED_OK)
-        ret = io_read_padded(io, bytes, sizeof(bytes), 0, error);
-    if (ret < 0)
-        return ret;
-    qed_header_decode(&header, bytes);
-    header.image_size = image_size;
-    ret = qed_header_validate(&header, length, &geometry, error);
-    return ret < 0 ? ret : qed_plan_set_header(plan, &header, error);
-}
-
-/* The findings so far are about a header that is no more. */
-static void put_findings_aside(struct check_report *report)
-{
-    report->header_problems = report->first.problems;
-    report->first.problems = (struct problem_list){0};
-    qed_check_release(&report->first);
-}
-
-/* Mend the header first, where that is needed, and check what it makes of the image. */
-static int mend_header(struct qed_plan *plan, struct io *io, bool is_open,
-                       const struct check_options *options, struct check_report *report,
-                       struct qed_error *error)
-{
-    bool is_lost = !is_open || !report->first.makes_sense || report->first.l1_is_empty;
-    struct qed_image *image = NULL;
-    int ret = QED_OK;
-
-    if (options->rebuild && is_lost)
-        ret = rebuild_header(plan, io, options, report, error);
-    else if (options->has_image_size)
-        ret = set_image_size(plan, io, options->image_size, error);
-    qed_plan_settle(plan);
-    if (ret < 0 || (is_open && !qed_plan_changes_anything(plan) && !report->rebuilt))
-        return ret;
-    ret = qed_open(&image, qed_plan_view(plan), false, error);
-    if (ret < 0)
-        return ret;
-    put_findings_aside(report);
-    ret = (report->rebuilt ? qed_check_again : qed_check)(
-        image, &options->scan, options->problem_limit, &report->first, error);
-    if (!options->dry_run || !is_open)
-        report->totals = report->first.totals;
-    if (options->dry_run && !is_open)
-        report->totals.corruptions += report->header_problems.found;
-    qed_close(image);
-    return ret;
-}
-
 int repair_image(struct io *io, bool is_open, const struct check_options *options,
                  struct check_report *report, struct qed_error *error)
 {
@@ -262,7 +193,7 @@ int repair_image(struct io *io, bool is_open, const struct check_options *option
     int ret = qed_plan_new(&plan, io, error);
 
     if (ret == QED_OK)
-        ret = mend_header(plan, io, is_open, options, report, error);
+        ret = repair_header(plan, io, is_open, options, report, error);
     report->repair_refused = !report->first.makes_sense;
     if (ret == QED_OK && !report->repair_refused)
         ret = plan_and_do(plan, io, options, report, error);
