@@ -91,7 +91,7 @@ START_TEST(copies_do_not_see_each_others_changes)
     static struct model models[4];
     struct io *files[4] = {io_mem_new(0)};
 
-    models[0].length = 0;
+    memset(models, 0, sizeof(models));
     for (int i = 0; i < 30; i++)
         random_step(files[0], &models[0], &random);
     for (size_t i = 1; i < 4; i++) {
