@@ -45,6 +45,7 @@ struct check_report {
     /* As found; where the header was mended first, as found with the mended one. */
     struct qed_check_result first;
     struct problem_list header_problems; /* found before the header was mended */
+    enum problem_action header_action;   /* that mended it */
     bool rebuilt;                        /* rebuild says how the header was worked out */
     struct qed_rebuild rebuild;
     struct problem_list problems;   /* with planned: the findings with what is done about each */

@@ -83,6 +83,7 @@ struct scan {
     unsigned int running;       /* workers; under lock */
     enum io_queue_kind kind;    /* as asked for */
     bool needs_threads;         /* there is no ring to keep requests in flight; under lock */
+    bool alone;                 /* one thread does, and nothing is to be told: the caller's */
     struct worker *workers;     /* SYNC_THREADS or more */
     unsigned int worker_count;  /* that were started */
     unsigned int slots;         /* for each */
@@ -397,7 +398,7 @@ static int make_units(struct scan *scan)
     return QED_OK;
 }
 
-/* Start one more thread; false, with error filled in, when that cannot be done. */
+/* Start one more thread, or do its work here; false, with error filled in, when that cannot be done. */
 static bool start_worker(struct scan *scan, struct qed_error *error)
 {
     struct worker *worker = &scan->workers[scan->worker_count];
@@ -419,9 +420,11 @@ static bool start_worker(struct scan *scan, struct qed_error *error)
     pthread_mutex_lock(&scan->lock);
     scan->running++;
     pthread_mutex_unlock(&scan->lock);
-    ret = pthread_create(&worker->thread, NULL, run_worker, worker);
+    ret = scan->alone ? 0 : pthread_create(&worker->thread, NULL, run_worker, worker);
     scan->worker_count++;
     worker->started = ret == 0;
+    if (scan->alone)
+        run_worker(worker);
     if (worker->started)
         return true;
     pthread_mutex_lock(&scan->lock);
@@ -511,7 +514,7 @@ static int collect(struct scan *scan, struct qed_scan_stats *stats, struct qed_e
     for (unsigned int i = 0; i < scan->worker_count; i++) {
         struct worker *worker = &scan->workers[i];
 
-        if (worker->started)
+        if (worker->started && !scan->alone)
             pthread_join(worker->thread, NULL);
         if (worker->status < 0 && ret == QED_OK) {
             ret = worker->status;
@@ -538,6 +541,7 @@ static int run_scan(struct scan *scan, const struct qed_scan_options *options,
     bool stopped, started;
     int ret;
 
+    scan->alone = options->threads == 1 && !options->progress;
     scan->workers = calloc(QED_SCAN_THREADS_MAX, sizeof(*scan->workers));
     if (!scan->workers)
         return qed_fail(error, QED_ERR_NO_MEMORY, "out of memory");

@@ -8,7 +8,7 @@ find lib src man tests -name Makemodule.am -exec cat {} + | grep -oE '[^[:space:
     sort -u >"$test_dir/listed"
 # A unit test is listed by the name of its program, an .expect by that of its .case.
 find lib src tests -name '*.[ch]' -o -path 'tests/*/*.sh' -o -name '*.case' -o -name '*.expect' |
-    sed -E 's|^(tests/unit/test_.*)\.c$|\1|; s|\.expect$|.case|' >"$test_dir/names"
+    sed -E 's|^(tests/(unit\|crash)/test_.*)\.c$|\1|; s|\.expect$|.case|' >"$test_dir/names"
 find man -name '*.[1-8]' >>"$test_dir/names"
 
 sort -u "$test_dir/names" | comm -23 - "$test_dir/listed" >"$test_dir/forgotten"

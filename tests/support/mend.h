@@ -20,8 +20,19 @@ int mend(struct io *io, enum check_repair what, struct check_report *report,
          struct qed_error *error);
 
 /*
+ * The same with a plan made by other options, without what core adds: of the report, first, repair
+ * and totals are filled in. Ends the test where the file is not what the plan has shown.
+ */
+int mend_as(struct io *io, const struct qed_repair_options *options, struct check_report *report,
+            struct qed_error *error);
+
+/* The options that mend repairs with. */
+extern const struct qed_repair_options mend_all;
+
+/*
  * Of a guest before a repair, take for not readable what the report lists as given up on purpose
- * though it could be read: the ranges of L1 entries whose tables were none, or lay on others.
+ * though it could be read: the ranges of L1 entries whose tables were none, or lay on others; and
+ * data on the L1 table that could not be copied.
  */
 void mend_forget_given_up(struct guest *before, const struct check_report *report);
 

@@ -31,15 +31,39 @@ struct trial {
         ck_abort_msg(__VA_ARGS__); \
     } while (0)
 
-static void begin(struct trial *trial, uint64_t seed)
+/* Options of a repair, other ones for other seeds. */
+static struct qed_repair_options options_of(uint64_t seed)
+{
+    struct qed_repair_options options = mend_all;
+
+    switch (seed % 5) {
+    case 0:
+        options.fixed_length = true;
+        break;
+    case 1:
+        options.free_bytes = seed % 7 * 4096;
+        break;
+    case 2:
+        options.scope = QED_REPAIR_LEAKS;
+        break;
+    default:
+        break;
+    }
+    return options;
+}
+
+static void begin(struct trial *trial, uint64_t seed, const struct qed_repair_options *options)
 {
     struct qed_error error = QED_ERROR_INIT;
+    int ret;
 
     *trial = (struct trial){.seed = seed};
     damaged_make(&trial->damaged, seed, 1 + (unsigned int)(seed % DAMAGED_HURTS_MAX));
     trial->io = io_mem_copy(trial->damaged.io);
     guest_read(trial->io, &trial->before);
-    if (mend(trial->io, CHECK_REPAIR_ALL, &trial->report, &error) < 0)
+    ret = options ? mend_as(trial->io, options, &trial->report, &error)
+                  : mend(trial->io, CHECK_REPAIR_ALL, &trial->report, &error);
+    if (ret < 0)
         FAIL(trial, "repair failed: %s", error.text);
     guest_read(trial->io, &trial->after);
 }
@@ -51,17 +75,6 @@ static void end(struct trial *trial)
     guest_release(&trial->after);
     io_close(trial->io);
     damaged_release(&trial->damaged);
-}
-
-static bool lists(const struct trial *trial, enum problem_id id)
-{
-    const struct problem_list *problems = &trial->report.problems;
-
-    for (size_t i = 0; i < problems->count; i++) {
-        if (problems->problems[i].id == id)
-            return true;
-    }
-    return false;
 }
 
 static void check_guest(struct trial *trial)
@@ -155,14 +168,13 @@ START_TEST(what_could_be_read_is_kept)
     for (unsigned int i = 0; i < IMAGES; i++) {
         struct trial trial;
 
-        begin(&trial, (uint64_t)_i * IMAGES + i);
+        begin(&trial, (uint64_t)_i * IMAGES + i, NULL);
         check_guest(&trial);
         check_list(&trial);
         check_rest(&trial);
         check_second(&trial);
         sensible += trial.report.first.makes_sense;
         clean += trial.report.totals.corruptions == 0;
-        (void)lists;
         end(&trial);
     }
     printf("%u sensible, %u clean\n", sensible, clean);
@@ -171,10 +183,44 @@ START_TEST(what_could_be_read_is_kept)
 }
 END_TEST
 
+/* Whether a fix is of a kind that a repair with these options must not do. */
+static bool is_forbidden(const struct qed_repair_options *options, enum problem_action action)
+{
+    if (options->scope == QED_REPAIR_LEAKS)
+        return true;
+    return options->fixed_length && (action == ACTION_EXTEND || action == ACTION_COPY ||
+                                     action == ACTION_COPY_TABLE);
+}
+
+START_TEST(with_other_options_what_could_be_read_is_kept_too)
+{
+    for (unsigned int i = 0; i < IMAGES; i++) {
+        uint64_t seed = (uint64_t)(_i + 100) * IMAGES + i, length;
+        struct qed_repair_options options = options_of(seed);
+        struct trial trial;
+
+        begin(&trial, seed, &options);
+        check_guest(&trial);
+        check_list(&trial);
+        for (size_t j = 0; j < trial.report.repair.fixes.count; j++) {
+            if (is_forbidden(&options, trial.report.repair.fixes.problems[j].action))
+                FAIL(&trial, "fix %zu should not be", j);
+        }
+        if (trial.report.repair.copied > options.free_bytes)
+            FAIL(&trial, "%" PRIu64 " bytes copied", trial.report.repair.copied);
+        io_get_length(trial.io, &length, NULL);
+        if (options.fixed_length && length != trial.report.repair.cut + length)
+            FAIL(&trial, "the length was changed");
+        end(&trial);
+    }
+}
+END_TEST
+
 int main(void)
 {
     TCase *tests = tcase_create("qed_repair_random");
 
     tcase_add_loop_test(tests, what_could_be_read_is_kept, 0, 4);
+    tcase_add_loop_test(tests, with_other_options_what_could_be_read_is_kept_too, 0, 4);
     return unit_run(tests);
 }
