@@ -55,8 +55,7 @@ static void join_header_problems(struct check_report *report)
     for (size_t i = 0; i < report->header_problems.count; i++) {
         struct problem problem = report->header_problems.problems[i];
 
-        problem.action =
-            report->rebuilt || report->first.makes_sense ? ACTION_SET_FIELD : ACTION_NONE;
+        problem.action = report->header_action;
         problem_list_add(&report->problems, &problem);
     }
 }

@@ -90,6 +90,8 @@ static int check_mended(struct qed_plan *plan, bool is_open, const struct check_
     if (ret < 0)
         return ret;
     put_findings_aside(report);
+    report->header_action =
+        report->rebuilt || options->has_image_size ? ACTION_SET_FIELD : ACTION_EXTEND;
     if (report->rebuilt)
         ret = qed_check_again(image, &options->scan, options->problem_limit, &report->first, error);
     else
