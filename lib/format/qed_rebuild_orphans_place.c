@@ -11,11 +11,11 @@
 struct placing {
     struct adoption *adoption;
     const struct qed_geometry *geometry;
-    uint64_t entries;        /* of the L1, that the image's size reaches */
-    struct bitmap *taken;    /* of these: those that name a table, or have been given one */
+    uint64_t entries;           /* of the L1, that the image's size reaches */
+    struct bitmap *taken;       /* of these: those that name a table, or have been given one */
     struct qed_scan_list known; /* tables that are there, in file order */
-    size_t falls;            /* in the order of their L1 indices */
-    bool is_ordered;         /* there are two or more, and their L1 indices rise, too */
+    size_t falls;               /* in the order of their L1 indices */
+    bool is_ordered;            /* there are two or more, and their L1 indices rise, too */
 };
 
 /* A gap between known tables: orphans [first, end) and L1 entries [low, high). */
@@ -25,8 +25,7 @@ struct gap {
 };
 
 /* Whether all that an orphan maps lies inside the image when entry l1_index names it. */
-static bool fits_size(const struct placing *placing, const struct orphan *orphan,
-                      uint64_t l1_index)
+static bool fits_size(const struct placing *placing, const struct orphan *orphan, uint64_t l1_index)
 {
     const struct qed_geometry *g = placing->geometry;
     uint64_t clusters = blocks_for(g->image_size, g->cluster_shift);
@@ -71,8 +70,8 @@ static int give(struct placing *placing, struct orphan *orphan, uint64_t l1_inde
     if (bitmap_set_range(placing->taken, l1_index, 1, &ignored) < 0)
         return qed_fail(error, QED_ERR_NO_MEMORY, "out of memory");
     orphan->l1_index = l1_index;
-    orphan->ground = orphan->is_exact || ground == QED_ADOPTION_ONE_BIT ? ground
-                                                                        : QED_ADOPTION_BY_ORDER;
+    orphan->ground =
+        orphan->is_exact || ground == QED_ADOPTION_ONE_BIT ? ground : QED_ADOPTION_BY_ORDER;
     return QED_OK;
 }
 
@@ -188,11 +187,12 @@ static bool is_between(const struct placing *placing, uint64_t file_off, uint64_
 }
 
 /*
- * Two entries name one table, and one of them did name the orphan, one bit away. Which of them,
- * their neighbours tell, or nobody: then it is the later one, as a guess.
+ * Two entries name one table, and one of them did name the orphan. Which of them, their neighbours
+ * tell; else neither is touched: what they map can be read as it is.
  */
 static int place_by_double(struct placing *placing, struct orphan *orphan, uint64_t first,
-                           uint64_t second, uint64_t table_off, struct qed_error *error)
+                           uint64_t second, uint64_t table_off, enum qed_adoption_ground ground,
+                           struct qed_error *error)
 {
     size_t at = known_before(placing, table_off);
     bool is_second = table_off < orphan->file_off &&
@@ -203,15 +203,15 @@ static int place_by_double(struct placing *placing, struct orphan *orphan, uint6
                     is_between(placing, table_off, second, first);
     uint64_t ignored;
 
-    if (is_first == is_second || !is_ordered_without(placing, at))
-        return give(placing, orphan, second, QED_ADOPTION_BY_ORDER, error);
-    if (is_second)
-        return give(placing, orphan, second, QED_ADOPTION_ONE_BIT, error);
     if (bitmap_set_range(placing->taken, second, 1, &ignored) < 0)
         return qed_fail(error, QED_ERR_NO_MEMORY, "out of memory");
+    if (is_first == is_second || !is_ordered_without(placing, at))
+        return QED_OK;
+    if (is_second)
+        return give(placing, orphan, second, ground, error);
     placing->known.tables[at].l1_index = second;
     placing->falls = 0; /* it is between its neighbours now */
-    return give(placing, orphan, first, QED_ADOPTION_ONE_BIT, error);
+    return give(placing, orphan, first, ground, error);
 }
 
 /* Entries with one flipped bit: those that the L1 holds now, or those that were cleared. */
@@ -232,9 +232,53 @@ static int place_by_bits(struct placing *placing, const struct qed_scan_list *da
             continue;
         if (at < known->count && known->tables[at].file_off == entry->file_off)
             ret = place_by_double(placing, orphan, known->tables[at].l1_index, entry->l1_index,
-                                  entry->file_off, error);
+                                  entry->file_off, QED_ADOPTION_ONE_BIT, error);
         else
             ret = give(placing, orphan, entry->l1_index, QED_ADOPTION_ONE_BIT, error);
+    }
+    return ret;
+}
+
+/* The orphan that has no place yet; NULL when there is none or there are several. */
+static struct orphan *only_unplaced(const struct placing *placing)
+{
+    const struct adoption *adoption = placing->adoption;
+    struct orphan *found = NULL;
+
+    for (size_t i = 0; i < adoption->count; i++) {
+        if (adoption->orphans[i].ground != QED_ADOPTION_NONE)
+            continue;
+        if (found)
+            return NULL;
+        found = &adoption->orphans[i];
+    }
+    return found;
+}
+
+/*
+ * Entries that name the table of an entry before them are no places like those that are empty: a
+ * guess there would cost what can be read. One is the place of an orphan that fits nowhere else.
+ */
+static int place_by_doubles(struct placing *placing, struct qed_error *error)
+{
+    const struct qed_scan_list *strays = &placing->adoption->walk->strays, *known = &placing->known;
+    int ret = QED_OK;
+
+    for (size_t i = 0; ret == QED_OK && i < strays->count; i++) {
+        const struct qed_scan_table *entry = &strays->tables[i];
+        struct orphan *orphan = only_unplaced(placing);
+        size_t at = known_before(placing, entry->file_off);
+        uint64_t ignored;
+
+        if (entry->l1_index >= placing->entries || bitmap_test(placing->taken, entry->l1_index) ||
+            at == known->count || known->tables[at].file_off != entry->file_off)
+            continue;
+        if (bitmap_set_range(placing->taken, entry->l1_index, 1, &ignored) < 0)
+            return qed_fail(error, QED_ERR_NO_MEMORY, "out of memory");
+        if (orphan && fits_size(placing, orphan, entry->l1_index) &&
+            bitmap_next_clear(placing->taken, 0) == placing->entries)
+            ret = place_by_double(placing, orphan, known->tables[at].l1_index, entry->l1_index,
+                                  entry->file_off, QED_ADOPTION_ONLY_PLACE, error);
     }
     return ret;
 }
@@ -247,8 +291,7 @@ struct matching {
     bool is_only_place; /* there is one orphan, and one place that it fits */
 };
 
-static void collect(const struct placing *placing, const struct gap *gap,
-                    struct matching *matching)
+static void collect(const struct placing *placing, const struct gap *gap, struct matching *matching)
 {
     uint64_t at = bitmap_next_clear(placing->taken, gap->low), fitting = 0;
 
@@ -323,8 +366,8 @@ static int match(struct placing *placing, struct matching *matching, struct qed_
     }
     fit_last(placing, matching->orphans, &count, matching->places[count - 1]);
     for (size_t i = 0; ret == QED_OK && i < count; i++)
-        ret = give(placing, matching->orphans[i], matching->places[i], QED_ADOPTION_BY_ORDER,
-                   error);
+        ret =
+            give(placing, matching->orphans[i], matching->places[i], QED_ADOPTION_BY_ORDER, error);
     return ret;
 }
 
@@ -383,6 +426,8 @@ int adoption_place(struct adoption *adoption, struct qed_error *error)
         ret = place_by_bits(&placing, &adoption->walk->strays, error);
     if (ret == QED_OK)
         ret = place_by_bits(&placing, adoption->options->lost, error);
+    if (ret == QED_OK)
+        ret = place_by_doubles(&placing, error);
     if (ret == QED_OK)
         ret = add_placed(&placing, error);
     if (ret == QED_OK)
