@@ -10,15 +10,27 @@ struct place {
     size_t at;
 };
 
+/*
+ * Whether a neighbour names a cluster, or would but for one flipped bit; not for the same bit as
+ * ours: that is the distance between the parts of a file that was cut, not chance.
+ */
+static bool names_nearly(uint64_t neighbour, uint64_t cluster, uint64_t our_bit)
+{
+    uint64_t bit = neighbour ^ cluster;
+
+    return neighbour > QED_ENTRY_ZERO && (bit == 0 || (is_power_of_two(bit) && bit != our_bit));
+}
+
 /* Whether a cluster continues what the entry before or after this one names. */
 static bool continues_neighbour(const struct qed_geometry *g, const struct place *place,
                                 uint64_t cluster)
 {
     const struct qed_scan_piece *piece = place->piece;
-    bool after = place->at > 0 && piece->entries[place->at - 1] > QED_ENTRY_ZERO &&
-                 piece->entries[place->at - 1] + g->cluster_size == cluster;
-    bool before = place->at + 1 < piece->count && piece->entries[place->at + 1] > QED_ENTRY_ZERO &&
-                  piece->entries[place->at + 1] == cluster + g->cluster_size;
+    uint64_t bit = piece->entries[place->at] ^ cluster;
+    bool after = place->at > 0 &&
+                 names_nearly(piece->entries[place->at - 1], cluster - g->cluster_size, bit);
+    bool before = place->at + 1 < piece->count &&
+                  names_nearly(piece->entries[place->at + 1], cluster + g->cluster_size, bit);
 
     return after || before;
 }
@@ -223,7 +235,8 @@ static int leave_piece(void *context, const struct qed_scan_piece *piece, struct
 
         if (id == PROBLEM_COUNT || id == PROBLEM_L2_CUT_SHORT)
             continue;
-        problem = qed_check_l2_problem(g, id, piece->table->l1_index, piece->first_index + i, entry);
+        problem =
+            qed_check_l2_problem(g, id, piece->table->l1_index, piece->first_index + i, entry);
         repair_report(repair, &problem, ACTION_LEAVE);
     }
     return QED_OK;
