@@ -152,6 +152,10 @@ static void print_repair(const struct check_report *found)
     if (repair->guest_lost || repair->guest_kept)
         report_warning("%" PRIu64 " guest bytes %s lost, %" PRIu64 " saved", repair->guest_lost,
                        are, repair->guest_kept);
+    if (found->backing_missing)
+        report_warning(
+            "The backing file cannot be opened: of a cluster that was cut short, what is "
+            "missing reads as zeroes");
     if (repair->space_missing)
         report_warning("Entries that share clusters stay so: copies need %" PRIu64
                        " bytes, and there is no room for them",

@@ -65,6 +65,7 @@ static error_t parse(int key, char *arg, struct argp_state *state)
     switch (key) {
     case ARGP_KEY_INIT:
         state->child_inputs[0] = &args->image;
+        state->child_inputs[1] = &args->options.backing;
         return 0;
     case 'q':
         args->quiet = true;
@@ -99,7 +100,8 @@ static error_t parse(int key, char *arg, struct argp_state *state)
     }
 }
 
-static const struct argp_child children[] = {{.argp = &opts_image_argp}, {0}};
+static const struct argp_child children[] = {
+    {.argp = &opts_image_argp}, {.argp = &opts_backing_argp}, {0}};
 
 static const struct argp argp = {
     .options = options,
@@ -202,7 +204,8 @@ static int check(void *context)
 
 int cmd_check(int argc, char **argv)
 {
-    struct check_args args = {.options = {.problem_limit = LIMIT_DEFAULT}};
+    struct check_args args = {
+        .options = {.problem_limit = LIMIT_DEFAULT, .backing = IMAGE_BACKING_FOLLOW}};
 
     return opts_run(&argp, argc, argv, &args, check);
 }

@@ -8,6 +8,7 @@
 #include <stddef.h>
 
 #include "base/error.h"
+#include "core/image.h"
 #include "format/qed_check.h"
 #include "format/qed_rebuild.h"
 #include "format/qed_repair.h"
@@ -24,10 +25,11 @@ struct check_options {
     bool rebuild;        /* with CHECK_REPAIR_ALL: work out header and L1 where they are lost */
     bool has_image_size; /* with CHECK_REPAIR_ALL: the header gets this one, guest bytes */
     uint64_t image_size;
-    bool dry_run;          /* plan the repair, write nothing */
-    const char *undo_path; /* where what is going to change is saved first; NULL: nowhere */
-    bool share;            /* take no locks; not together with writing */
-    size_t problem_limit;  /* how many findings are kept; all are counted */
+    enum image_backing backing; /* to fill up what the end of the file cut off, if anything */
+    bool dry_run;               /* plan the repair, write nothing */
+    const char *undo_path;      /* where what is going to change is saved first; NULL: nowhere */
+    bool share;                 /* take no locks; not together with writing */
+    size_t problem_limit;       /* how many findings are kept; all are counted */
     struct qed_scan_options scan;
 };
 
@@ -42,6 +44,7 @@ enum check_verdict {
 
 struct check_report {
     const char *format; /* static */
+    const char *path;   /* of the image, the caller's; NULL: no backing file can be found */
     /* As found; where the header was mended first, as found with the mended one. */
     struct qed_check_result first;
     struct problem_list header_problems; /* found before the header was mended */
@@ -56,6 +59,8 @@ struct check_report {
     bool mark_cleared; /* NEED_CHECK is, or would be */
     bool repaired;     /* something was changed, and checked again */
     uint64_t corruptions_fixed, leaks_fixed;
+    bool
+        backing_missing; /* what was cut off is filled with zeroes: the backing file is not there */
     bool repair_refused; /* no repair was tried: the tables make no sense */
 };
 

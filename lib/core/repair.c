@@ -5,6 +5,7 @@
 #include "core/repair.h"
 
 #include "base/checked.h"
+#include "core/repair_below.h"
 #include "core/repair_header.h"
 #include "core/undo.h"
 #include "format/qed_apply.h"
@@ -172,8 +173,16 @@ static int plan_and_do(struct qed_plan *plan, struct io *io, const struct check_
         .free_bytes = io_file_free_space(io),
         .problem_limit = options->problem_limit,
         .scan = options->scan};
-    int ret = qed_repair_plan(plan, &report->first, &repair_options, &report->repair, error);
+    struct repair_below *below = NULL;
+    int ret = repair_below_new(&below, report->path, options->backing, qed_plan_view(plan), error);
 
+    if (ret < 0)
+        return ret;
+    repair_options.read_below = below ? repair_below_read : NULL;
+    repair_options.below_context = below;
+    ret = qed_repair_plan(plan, &report->first, &repair_options, &report->repair, error);
+    report->backing_missing = repair_below_is_missing(below);
+    repair_below_free(below);
     report->planned = true;
     report->dry_run = options->dry_run;
     report->mark_cleared = report->first.is_marked && options->repair == CHECK_REPAIR_ALL &&

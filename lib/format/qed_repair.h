@@ -22,6 +22,12 @@ struct qed_repair_options {
     enum qed_repair_scope scope;
     bool adopt;          /* put lost L2 tables back into the L1 */
     bool fixed_length;   /* the file cannot grow or be cut: it is a block device */
+    /*
+     * Where there is a backing file: to fill a data cluster that the end of the file cuts short with
+     * what it most likely held. NULL: with zeroes.
+     */
+    qed_read_below_fn *read_below;
+    void *below_context;
     uint64_t free_bytes; /* that copies may take; UINT64_MAX when that is not known */
     size_t problem_limit;
     struct qed_scan_options scan;

@@ -2,6 +2,9 @@
  * L2 entries that are invalid, and what the end of the file has cut short.
  * SPDX-License-Identifier: MIT
  */
+#include <stdlib.h>
+
+#include "base/le.h"
 #include "format/qed_repair_state.h"
 
 /* An entry at hand, with its neighbours in the table. */
@@ -145,6 +148,52 @@ static int extend(struct repair *repair, const struct problem *problem, uint64_t
     return qed_plan_extend(repair->plan, problem->value + len, error);
 }
 
+#define FILL_BYTES ((size_t)64 << 10)
+
+/* Plan the words of a range, of which the bytes before kept_end stay what the file has today. */
+static int plan_words(struct repair *repair, uint64_t file_off, uint64_t kept_end, uint8_t *bytes,
+                      size_t len, struct qed_error *error)
+{
+    int ret = QED_OK;
+
+    if (file_off < kept_end)
+        ret = io_read(repair->image->io, bytes, (size_t)(kept_end - file_off), file_off, error);
+    for (size_t i = 0; ret == QED_OK && i < len; i += sizeof(uint64_t)) {
+        uint64_t word = le64_load(bytes + i);
+
+        if (word)
+            ret = qed_plan_set(repair->plan, file_off + i, word, QED_PLAN_MOVE, error);
+    }
+    return ret;
+}
+
+/*
+ * Fill a cluster that is cut short with what the backing file has there: when it was allocated, all
+ * of it that the guest did not write was copied from there.
+ */
+static int fill_from_below(struct repair *repair, const struct problem *problem,
+                           struct qed_error *error)
+{
+    const struct qed_repair_options *options = repair->options;
+    uint64_t kept_end = repair->geometry->file_length;
+    uint64_t at = round_down(kept_end, sizeof(uint64_t));
+    uint64_t end = problem->value + problem->virt_len;
+    uint8_t *bytes = malloc(FILL_BYTES);
+    int ret = bytes ? QED_OK : qed_fail(error, QED_ERR_NO_MEMORY, "out of memory");
+
+    while (ret == QED_OK && at < end) {
+        size_t len = (size_t)min_u64(FILL_BYTES, end - at);
+
+        ret = options->read_below(options->below_context, problem->virt_off + (at - problem->value),
+                                  bytes, len, error);
+        if (ret == QED_OK)
+            ret = plan_words(repair, at, kept_end, bytes, len, error);
+        at += len;
+    }
+    free(bytes);
+    return ret;
+}
+
 static int cut_data_piece(void *context, const struct qed_scan_piece *piece,
                           struct qed_error *error)
 {
@@ -161,6 +210,8 @@ static int cut_data_piece(void *context, const struct qed_scan_piece *piece,
         problem = qed_check_l2_problem(g, PROBLEM_L2_CUT_SHORT, piece->table->l1_index,
                                        piece->first_index + i, entry);
         ret = extend(repair, &problem, g->cluster_size, error);
+        if (ret == QED_OK && !repair->options->fixed_length && repair->options->read_below)
+            ret = fill_from_below(repair, &problem, error);
     }
     return ret;
 }
