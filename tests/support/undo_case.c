@@ -56,7 +56,7 @@ static void plan_words(struct qed_plan *plan, unsigned int changes)
         set(plan, 2 * C + 1024, QED_PLAN_MOVE);
     if (changes & UNDO_CASE_SETTLE)
         set(plan, 5 * C + 2048, QED_PLAN_SETTLE); /* where a hole is */
-    for (uint64_t i = 0; changes & UNDO_CASE_MIXED && i < 200; i++)
+    for (uint64_t i = 0; changes & UNDO_CASE_MIXED && i < 80; i++)
         set(plan, 3 * C + i * 8, (enum qed_plan_step)(i % QED_PLAN_STEPS));
     if (changes & UNDO_CASE_HEADER) {
         DO(qed_plan_set(plan, 0, UINT64_C(0x100000444551), QED_PLAN_EARLY, NULL));
