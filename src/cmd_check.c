@@ -6,6 +6,7 @@
 #include <string.h>
 
 #include "base/checked.h"
+#include "check_report.h"
 #include "cmd.h"
 #include "core/check.h"
 #include "opts.h"
@@ -24,9 +25,19 @@ struct check_args {
 
 static const struct argp_option options[] = {
     {"quiet", 'q', NULL, 0, "Print nothing but errors and findings", 0},
-    {NULL, 'r', "all", 0, "The same as --repair=all", 0},
-    {"repair", OPTS_KEY_REPAIR, "all", OPTION_ARG_OPTIONAL,
-     "Clear table entries that point nowhere, then check again", 0},
+    {NULL, 'r', "WHAT", 0, "The same as --repair=WHAT", 0},
+    {"repair", OPTS_KEY_REPAIR, "WHAT", OPTION_ARG_OPTIONAL,
+     "Repair all (default), or only give leaked space back: leaks", 0},
+    {"rebuild", OPTS_KEY_REBUILD, NULL, 0,
+     "The same as --repair, but first work out a header that makes no sense, and put lost L2 "
+     "tables "
+     "back into the L1 table",
+     0},
+    {"image-size", OPTS_KEY_IMAGE_SIZE, "SIZE", 0,
+     "With --repair or --rebuild: the size that the header is to give", 0},
+    {"dry-run", OPTS_KEY_DRY_RUN, NULL, 0, "Show what --repair would do, and write nothing", 0},
+    {"undo", OPTS_KEY_UNDO, "UNDOFILE", 0,
+     "Save what a repair changes in a new file first, for 'qedtool undo'", 0},
     {"limit", OPTS_KEY_LIMIT, "N", 0, "How many findings to list (default 100); all are counted",
      0},
     {"memory", OPTS_KEY_MEMORY, "SIZE", 0, "Memory for read buffers (default 64M, at least 1M)", 0},
@@ -36,15 +47,13 @@ static const struct argp_option options[] = {
 
 static int parse_repair(struct check_args *args, const char *value)
 {
-    if (value && strcmp(value, "leaks") == 0) {
-        report("Repairing leaks only is not supported; -r all repairs table entries");
-        return OPTS_REPORTED;
-    }
-    if (value && strcmp(value, "all") != 0) {
-        report_usage("Unknown option value for -r (expecting 'leaks' or 'all'): %s", value);
-        return OPTS_REPORTED;
-    }
-    args->options.repair = true;
+    if (!value || strcmp(value, "all") == 0)
+        args->options.repair = CHECK_REPAIR_ALL;
+    else if (strcmp(value, "leaks") == 0)
+        args->options.repair = CHECK_REPAIR_LEAKS;
+    else
+        return report_usage("Unknown option value for -r (expecting 'leaks' or 'all'): %s", value),
+               OPTS_REPORTED;
     return 0;
 }
 
@@ -63,6 +72,18 @@ static error_t parse(int key, char *arg, struct argp_state *state)
     case 'r':
     case OPTS_KEY_REPAIR:
         return parse_repair(args, arg);
+    case OPTS_KEY_REBUILD:
+        args->options.rebuild = true;
+        return 0;
+    case OPTS_KEY_IMAGE_SIZE:
+        args->options.has_image_size = true;
+        return opts_size_value("--image-size", arg, &args->options.image_size);
+    case OPTS_KEY_UNDO:
+        args->options.undo_path = arg;
+        return 0;
+    case OPTS_KEY_DRY_RUN:
+        args->options.dry_run = true;
+        return 0;
     case OPTS_KEY_LIMIT:
         return opts_count_value("--limit", arg, &args->options.problem_limit);
     case OPTS_KEY_MEMORY:
@@ -90,171 +111,6 @@ static const struct argp argp = {
            "be completed, 2 corrupt, 3 only leaked clusters, 63 the format has no check.",
 };
 
-/* "text 0xOFFSET+0xLENGTH", or nothing for an empty range. */
-static void print_range(char *text, size_t size, const char *what, uint64_t offset, uint64_t length)
-{
-    text[0] = '\0';
-    if (length)
-        snprintf(text, size, ", %s 0x%" PRIx64 "+0x%" PRIx64, what, offset, length);
-}
-
-static void print_other(char *text, size_t size, const struct problem *problem)
-{
-    text[0] = '\0';
-    if (problem->other == OWNER_L1_TABLE)
-        snprintf(text, size, ", also: the L1 table");
-    else if (problem->other == OWNER_L2_TABLE)
-        snprintf(text, size, ", also: the table of L1[%" PRIu64 "]", problem->other_l1_index);
-    else if (problem->other == OWNER_DATA)
-        snprintf(text, size, ", also: L1[%" PRIu64 "] L2[%" PRIu64 "]", problem->other_l1_index,
-                 problem->other_l2_index);
-}
-
-/* One finding a line, on stderr: qemu-img prints none, and scripts read stdout. */
-static void print_problem(const struct problem *problem)
-{
-    const struct problem_kind *kind = problem_kind(problem->id);
-    char place[64] = "", guest[80], file[80], other[80];
-
-    if (problem->has_l2_index)
-        snprintf(place, sizeof(place), " L1[%" PRIu64 "] L2[%" PRIu64 "]", problem->l1_index,
-                 problem->l2_index);
-    else if (problem->has_l1_index)
-        snprintf(place, sizeof(place), " L1[%" PRIu64 "]", problem->l1_index);
-    print_range(guest, sizeof(guest), "guest", problem->virt_off, problem->virt_len);
-    print_range(file, sizeof(file), "file", problem->file_off, problem->file_len);
-    print_other(other, sizeof(other), problem);
-    report_warning("%s%s: %s%s%s%s", kind->name, place, kind->sentence, guest, file, other);
-}
-
-static void print_problems(const struct problem_list *list)
-{
-    for (size_t i = 0; i < list->count; i++)
-        print_problem(&list->problems[i]);
-    if (list->found > list->count)
-        report_warning("%" PRIu64 " more findings are not listed; see --limit",
-                       list->found - list->count);
-}
-
-static double percent(uint64_t part, uint64_t whole)
-{
-    return whole ? (double)part * 100.0 / (double)whole : 0.0;
-}
-
-static void print_human(struct out *out, const struct check_report *found)
-{
-    const struct qed_check_totals *totals = &found->totals;
-
-    if (found->corruptions_fixed)
-        out_printf(out,
-                   "The following inconsistencies were found and repaired:\n\n"
-                   "    0 leaked clusters\n    %" PRIu64 " corruptions\n\n"
-                   "Double checking the fixed image now...\n",
-                   found->corruptions_fixed);
-    if (totals->corruptions == 0 && totals->leaks == 0)
-        out_printf(out, "No errors were found on the image.\n");
-    if (totals->corruptions)
-        out_printf(out,
-                   "\n%" PRIu64 " errors were found on the image.\n"
-                   "Data may be corrupted, or further writes to the image may corrupt it.\n",
-                   totals->corruptions);
-    if (totals->leaks)
-        out_printf(out,
-                   "\n%" PRIu64 " leaked clusters were found on the image.\n%s\n",
-                   totals->leaks,
-                   totals->orphans ? "Some of them look like L2 tables and may hold the only map of "
-                                     "guest data."
-                                   : "This means waste of disk space, but no harm to data.");
-    if (totals->total_clusters && totals->allocated_clusters)
-        out_printf(out,
-                   "%" PRIu64 "/%" PRIu64 " = %0.2f%% allocated, %0.2f%% fragmented, "
-                   "0.00%% compressed clusters\n",
-                   totals->allocated_clusters, totals->total_clusters,
-                   percent(totals->allocated_clusters, totals->total_clusters),
-                   percent(totals->fragmented_clusters, totals->allocated_clusters));
-}
-
-static void add_nonzero(struct json_object *object, const char *key, uint64_t value)
-{
-    if (value)
-        out_add_number(object, key, value);
-}
-
-static struct json_object *range_json(uint64_t offset, uint64_t length)
-{
-    struct json_object *range = json_object_new_object();
-
-    out_add_number(range, "offset", offset);
-    out_add_number(range, "length", length);
-    return range;
-}
-
-static struct json_object *other_json(const struct problem *problem)
-{
-    struct json_object *other = json_object_new_object();
-    static const char *const owners[] = {
-        [OWNER_L1_TABLE] = "l1-table", [OWNER_L2_TABLE] = "l2-table", [OWNER_DATA] = "data"};
-
-    json_object_object_add(other, "kind", json_object_new_string(owners[problem->other]));
-    if (problem->other != OWNER_L1_TABLE)
-        out_add_number(other, "l1-index", problem->other_l1_index);
-    if (problem->other == OWNER_DATA)
-        out_add_number(other, "l2-index", problem->other_l2_index);
-    return other;
-}
-
-static struct json_object *problem_json(const struct problem *problem)
-{
-    const struct problem_kind *kind = problem_kind(problem->id);
-    struct json_object *object = json_object_new_object();
-
-    json_object_object_add(object, "id", json_object_new_string(kind->name));
-    json_object_object_add(object, "problem", json_object_new_string(kind->sentence));
-    if (problem->has_l1_index)
-        out_add_number(object, "l1-index", problem->l1_index);
-    if (problem->has_l2_index)
-        out_add_number(object, "l2-index", problem->l2_index);
-    if (problem->virt_len)
-        json_object_object_add(object, "guest", range_json(problem->virt_off, problem->virt_len));
-    if (problem->file_len)
-        json_object_object_add(object, "file", range_json(problem->file_off, problem->file_len));
-    if (problem->has_value)
-        out_add_number(object, "value", problem->value);
-    if (problem->other != OWNER_NONE)
-        json_object_object_add(object, "other-owner", other_json(problem));
-    json_object_object_add(object, "severity", json_object_new_string(problem_severity_name(kind->severity)));
-    json_object_object_add(object, "repairable", json_object_new_boolean(kind->action != NULL));
-    if (kind->action)
-        json_object_object_add(object, "action", json_object_new_string(kind->action));
-    return object;
-}
-
-/* The keys in qemu-img's order, then ours. */
-static void print_json(struct out *out, const struct check_args *args,
-                       const struct check_report *found, bool failed)
-{
-    const struct qed_check_totals *totals = &found->totals;
-    const struct problem_list *list = &found->first.problems;
-    struct json_object *object = json_object_new_object();
-    struct json_object *problems = json_object_new_array();
-
-    add_nonzero(object, "total-clusters", totals->total_clusters);
-    add_nonzero(object, "corruptions-fixed", found->corruptions_fixed);
-    add_nonzero(object, "corruptions", totals->corruptions);
-    out_add_number(object, "check-errors", failed);
-    add_nonzero(object, "leaks", totals->leaks);
-    add_nonzero(object, "allocated-clusters", totals->allocated_clusters);
-    json_object_object_add(object, "filename", json_object_new_string(args->image.path));
-    json_object_object_add(object, "format", json_object_new_string(failed ? "qed" : found->format));
-    add_nonzero(object, "fragmented-clusters", totals->fragmented_clusters);
-    for (size_t i = 0; i < list->count; i++)
-        json_object_array_add(problems, problem_json(&list->problems[i]));
-    out_add_number(object, "problems-found", list->found);
-    json_object_object_add(object, "problems", problems);
-    out_json(out, object);
-    json_object_put(object);
-}
-
 static int print_report(const struct check_args *args, const struct check_report *found,
                         enum check_verdict verdict)
 {
@@ -262,15 +118,10 @@ static int print_report(const struct check_args *args, const struct check_report
 
     if (!out)
         return CHECK_FAILED;
-    if (args->image.output == OPTS_OUTPUT_JSON) {
-        print_json(out, args, found, verdict == CHECK_FAILED);
-    } else {
-        print_problems(&found->first.problems);
-        if (found->repair_refused)
-            report_warning("Nothing was repaired: see the finding above");
-        if (verdict != CHECK_FAILED)
-            print_human(out, found);
-    }
+    if (args->image.output == OPTS_OUTPUT_JSON)
+        check_report_json(out, args->image.path, found, verdict == CHECK_FAILED);
+    else
+        check_report_human(out, found, verdict == CHECK_FAILED);
     return out_commit(out) == CMD_OK ? (int)verdict : CHECK_FAILED;
 }
 
@@ -299,6 +150,26 @@ static int print_stopped(const struct check_report *found)
     return CHECK_FAILED;
 }
 
+/* What options say together. */
+static int settle_options(struct check_args *args)
+{
+    struct check_options *check = &args->options;
+
+    if (check->rebuild && check->repair == CHECK_REPAIR_LEAKS)
+        return report_usage("--rebuild cannot be used with --repair=leaks");
+    if (check->rebuild || (check->dry_run && check->repair == CHECK_REPAIR_NONE))
+        check->repair = CHECK_REPAIR_ALL;
+    if (check->has_image_size && check->repair != CHECK_REPAIR_ALL)
+        return report_usage("--image-size goes with --repair or --rebuild");
+    if (check->undo_path && check->repair == CHECK_REPAIR_NONE)
+        return report_usage("--undo goes with a repair");
+    if (check->undo_path && check->dry_run)
+        return report_usage("--undo cannot be used with --dry-run: nothing is written");
+    if (args->image.share && check->repair != CHECK_REPAIR_NONE && !check->dry_run)
+        return report_usage("-U cannot be used with -r: a repair needs the image to itself");
+    return CMD_OK;
+}
+
 static int check(void *context)
 {
     struct check_args *args = context;
@@ -307,8 +178,8 @@ static int check(void *context)
     enum check_verdict verdict;
     int status;
 
-    if (args->image.share && args->options.repair)
-        return report_usage("-U cannot be used with -r: a repair needs the image to itself");
+    if (settle_options(args) != CMD_OK)
+        return CMD_FAILED;
     args->options.format = args->image.format;
     args->options.share = args->image.share;
     args->options.scan.progress = on_progress;

@@ -50,6 +50,7 @@ enum problem_id {
     PROBLEM_L2_ON_TABLE,
     PROBLEM_L2_SHARED,
     PROBLEM_L2_PAST_SIZE,
+    PROBLEM_L2_LOST,
     /* unreferenced space */
     PROBLEM_LEAK,
     PROBLEM_LEAK_TAIL,
@@ -79,6 +80,26 @@ enum problem_owner {
     OWNER_DATA,     /* entry (other_l1_index, other_l2_index) */
 };
 
+/* What a repair does about a finding. */
+enum problem_action {
+    ACTION_NONE,       /* nothing, or what it does about another finding settles this one, too */
+    ACTION_CLEAR,      /* the entry: its guest range is lost */
+    ACTION_MASK,       /* the entry's low bits are cleared: nothing is lost */
+    ACTION_UNFLIP,     /* one bit of the entry is put right: nothing is lost */
+    ACTION_RELINK,     /* the entry gets the lost cluster that its neighbours leave out */
+    ACTION_EXTEND,     /* the file, so that what was cut short is whole again */
+    ACTION_COPY,       /* the cluster: the entry names the copy */
+    ACTION_COPY_TABLE, /* the table and its clusters: the entry names the copy */
+    ACTION_ADOPT,      /* an orphaned table, certain or a guess */
+    ACTION_ADOPT_GUESS,
+    ACTION_CLEAR_BITS, /* of the header: autoclear bits, NEED_CHECK */
+    ACTION_SET_FIELD,  /* of the header */
+    ACTION_PUNCH,      /* leaked space is given back as a hole */
+    ACTION_CUT,        /* leaked space at the end of the file is cut off */
+    ACTION_LEAVE,      /* could be done and is not: the report says why */
+    ACTION_COUNT
+};
+
 /* One finding. Ranges are bytes; a length of 0 means that there is no such range. */
 struct problem {
     enum problem_id id;
@@ -89,7 +110,8 @@ struct problem {
     uint64_t file_off, file_len;
     enum problem_owner other;
     uint64_t other_l1_index, other_l2_index;
-    uint64_t clusters; /* corruptions or leaks that this finding counts for */
+    uint64_t clusters;          /* corruptions or leaks that this finding counts for */
+    enum problem_action action; /* of the repair that is planned or done */
 };
 
 /* The row of an id. */
@@ -98,10 +120,17 @@ const struct problem_kind *problem_kind(enum problem_id id);
 /* "note", "leak", "corruption" or "fatal": for reports, JSON and the man page. */
 const char *problem_severity_name(enum problem_severity severity);
 
+/* A permanent name for scripts, "clear-entry", and the sentence, "the entry is cleared". */
+const char *problem_action_name(enum problem_action action);
+const char *problem_action_sentence(enum problem_action action);
+
 /* Where a check puts its findings, in any order, one at a time. */
 typedef void problem_fn(void *context, const struct problem *problem);
 
 /* Order of findings in reports: the image as a whole, then by (L1, L2), unreferenced space last. */
 int problem_compare(const struct problem *a, const struct problem *b);
+
+/* The same without what tells two findings about one place apart. */
+int problem_compare_place(const struct problem *a, const struct problem *b);
 
 #endif

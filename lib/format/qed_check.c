@@ -23,7 +23,7 @@ enum problem_id qed_check_l1_entry(const struct qed_geometry *geometry, uint64_t
         return PROBLEM_L1_IN_HEADER;
     if (qed_table_offset_valid(geometry, entry))
         return PROBLEM_COUNT;
-    return entry < geometry->file_end ? PROBLEM_L1_CUT_SHORT : PROBLEM_L1_PAST_END;
+    return entry < geometry->file_length ? PROBLEM_L1_CUT_SHORT : PROBLEM_L1_PAST_END;
 }
 
 enum problem_id qed_check_l2_entry(const struct qed_geometry *geometry, uint64_t entry)
@@ -50,10 +50,9 @@ void check_found(struct check *check, const struct problem *problem)
     problem_list_add(&check->result->problems, problem);
 }
 
-struct problem check_l1_problem(const struct check *check, enum problem_id id, uint64_t l1_index,
-                                uint64_t entry)
+struct problem qed_check_l1_problem(const struct qed_geometry *g, enum problem_id id,
+                                    uint64_t l1_index, uint64_t entry)
 {
-    const struct qed_geometry *g = check->geometry;
     struct problem problem = {.id = id,
                               .has_l1_index = true,
                               .l1_index = l1_index,
@@ -65,17 +64,16 @@ struct problem check_l1_problem(const struct check *check, enum problem_id id, u
 
     if (l1_index < qed_l1_entries_used(g)) {
         problem.virt_off = qed_virt_off(g, l1_index, 0);
-        problem.virt_len = min_u64(UINT64_C(1) << qed_l2_span_shift(g),
-                                   g->image_size - problem.virt_off);
+        problem.virt_len =
+            min_u64(UINT64_C(1) << qed_l2_span_shift(g), g->image_size - problem.virt_off);
     }
     return problem;
 }
 
-struct problem check_l2_problem(const struct check *check, enum problem_id id, uint64_t l1_index,
-                                uint64_t l2_index, uint64_t entry)
+struct problem qed_check_l2_problem(const struct qed_geometry *g, enum problem_id id,
+                                    uint64_t l1_index, uint64_t l2_index, uint64_t entry)
 {
-    const struct qed_geometry *g = check->geometry;
-    struct problem problem = check_l1_problem(check, id, l1_index, entry);
+    struct problem problem = qed_check_l1_problem(g, id, l1_index, entry);
     uint64_t in_table = l2_index << g->cluster_shift;
 
     problem.has_l2_index = true;
@@ -158,12 +156,12 @@ static int check_l1_entry(struct check *check, uint64_t l1_index, uint64_t entry
     struct problem problem;
 
     if (id != PROBLEM_COUNT) {
-        problem = check_l1_problem(check, id, l1_index, entry);
+        problem = qed_check_l1_problem(check->geometry, id, l1_index, entry);
         check_found(check, &problem);
         return QED_OK;
     }
     if (l1_index >= qed_l1_entries_used(check->geometry)) {
-        problem = check_l1_problem(check, PROBLEM_L1_PAST_SIZE, l1_index, entry);
+        problem = qed_check_l1_problem(check->geometry, PROBLEM_L1_PAST_SIZE, l1_index, entry);
         problem.clusters = 0;
         check->l1_past_size++;
         check_found(check, &problem);
@@ -184,28 +182,12 @@ static int check_l1_piece(void *context, const struct qed_scan_piece *piece,
     return ret;
 }
 
-/* The first table of a list in file order that is at file_off; NULL when there is none. */
-static const struct qed_scan_table *find_table(const struct qed_scan_list *list, uint64_t file_off)
-{
-    size_t low = 0, high = list->count;
-
-    while (low < high) {
-        size_t middle = low + (high - low) / 2;
-
-        if (list->tables[middle].file_off < file_off)
-            low = middle + 1;
-        else
-            high = middle;
-    }
-    return low < list->count && list->tables[low].file_off == file_off ? &list->tables[low] : NULL;
-}
-
 /* What a table that lies on clusters of tables before it is, and whose they are. */
 static void classify_overlap(const struct check *check, const struct qed_scan_list *sorted,
                              struct problem *problem)
 {
     const struct qed_geometry *g = check->geometry;
-    const struct qed_scan_table *other = find_table(sorted, problem->value);
+    const struct qed_scan_table *other = qed_scan_list_find(sorted, problem->value);
 
     problem->other = OWNER_L2_TABLE;
     if (overlaps(g, problem->value, g->l1_table_offset)) {
@@ -222,10 +204,10 @@ static void classify_overlap(const struct check *check, const struct qed_scan_li
     problem->other_l1_index = UINT64_MAX;
     for (uint64_t distance = g->cluster_size; distance < g->table_bytes;
          distance += g->cluster_size) {
-        other = find_table(sorted, problem->value - distance);
+        other = qed_scan_list_find(sorted, problem->value - distance);
         if (other)
             problem->other_l1_index = min_u64(problem->other_l1_index, other->l1_index);
-        other = find_table(sorted, problem->value + distance);
+        other = qed_scan_list_find(sorted, problem->value + distance);
         if (other)
             problem->other_l1_index = min_u64(problem->other_l1_index, other->l1_index);
     }
@@ -251,13 +233,14 @@ static int mark_tables(struct check *check, const struct qed_scan_list *sorted,
             ret = qed_scan_list_add(&check->list, table->l1_index, table->file_off, error);
             continue;
         }
-        problem = check_l1_problem(check, PROBLEM_COUNT, table->l1_index, table->file_off);
+        problem =
+            qed_check_l1_problem(check->geometry, PROBLEM_COUNT, table->l1_index, table->file_off);
         problem.clusters = already;
         check->l1_overlapping++;
         classify_overlap(check, sorted, &problem);
         check_found(check, &problem);
         /* Once for each place, however many entries name it. */
-        if (find_table(sorted, table->file_off)->l1_index == table->l1_index)
+        if (qed_scan_list_find(sorted, table->file_off)->l1_index == table->l1_index)
             ret = qed_scan_list_add(&check->others, table->l1_index, table->file_off, error);
     }
     qed_scan_list_sort(&check->list);
@@ -323,7 +306,7 @@ static int list_damaged(struct check *check, struct qed_error *error)
     for (size_t i = 0; ret == QED_OK && i < check->list.count; i++) {
         const struct table_state *state = &check->states[i];
 
-        if (state->invalid && !qed_check_is_nonsense(state->entries, state->misaligned))
+        if (state->invalid)
             ret = qed_scan_list_add(&check->result->damaged, check->list.tables[i].l1_index,
                                     check->list.tables[i].file_off, error);
     }
@@ -332,29 +315,30 @@ static int list_damaged(struct check *check, struct qed_error *error)
 
 static int check_passes(struct check *check, struct qed_error *error)
 {
-    enum problem_id nonsense;
+    enum problem_id nonsense = PROBLEM_COUNT;
     int ret = check_header(check, error);
 
     if (ret == QED_OK)
         ret = qed_scan_l1(check->image, count_l1_piece, check, error);
     if (ret < 0)
         return ret;
-    if (qed_check_is_nonsense(check->l1_entries, check->l1_misaligned)) {
+    if (!check->is_trusted && qed_check_is_nonsense(check->l1_entries, check->l1_misaligned)) {
         report_nonsense(check, PROBLEM_L1_NONSENSE);
         return QED_OK;
     }
     ret = qed_scan_l1(check->image, check_l1_piece, check, error);
     if (ret == QED_OK)
         ret = sort_and_mark_tables(check, error);
-    if (ret == QED_OK && check_l1_is_nonsense(check)) {
+    if (ret == QED_OK && !check->is_trusted && check_l1_is_nonsense(check)) {
         report_nonsense(check, PROBLEM_L1_NONSENSE);
         return QED_OK;
     }
     if (ret == QED_OK)
         ret = check_count_tables(check, error);
+    if (ret == QED_OK && !check->is_trusted)
+        ret = check_sense(check, &nonsense, error);
     if (ret < 0)
         return ret;
-    nonsense = check_sense(check);
     if (nonsense != PROBLEM_COUNT) {
         report_nonsense(check, nonsense);
         return QED_OK;
@@ -365,14 +349,12 @@ static int check_passes(struct check *check, struct qed_error *error)
     return ret < 0 ? ret : list_damaged(check, error);
 }
 
+/* What a repair needs goes into the result, the rest is released. */
 static void check_end(struct check *check)
 {
-    if (check->repeated && bitmap_next_set(check->repeated, 0) < bitmap_bit_count(check->repeated))
-        check->result->shared = check->repeated;
-    else
-        bitmap_free(check->repeated);
-    bitmap_free(check->used);
-    bitmap_free(check->tables);
+    check->result->used = check->used;
+    check->result->tables = check->tables;
+    check->result->shared = check->repeated;
     qed_scan_list_free(&check->all);
     qed_scan_list_free(&check->list);
     qed_scan_list_free(&check->others);
@@ -380,8 +362,8 @@ static void check_end(struct check *check)
     free(check->counts);
 }
 
-int qed_check(struct qed_image *image, const struct qed_scan_options *options, size_t limit,
-              struct qed_check_result *result, struct qed_error *error)
+static int run_check(struct qed_image *image, const struct qed_scan_options *options, size_t limit,
+                     bool is_trusted, struct qed_check_result *result, struct qed_error *error)
 {
     const struct qed_geometry *g = &image->geometry;
     uint64_t clusters = g->file_end >> g->cluster_shift;
@@ -389,13 +371,15 @@ int qed_check(struct qed_image *image, const struct qed_scan_options *options, s
                           .geometry = g,
                           .options = options,
                           .result = result,
+                          .is_trusted = is_trusted,
                           .file_length = UINT64_MAX,
                           .used = bitmap_new(clusters),
                           .tables = bitmap_new(clusters),
                           .repeated = bitmap_new(clusters)};
     int ret, length_ret;
 
-    *result = (struct qed_check_result){.makes_sense = true};
+    *result = (struct qed_check_result){.makes_sense = true, .is_marked = qed_needs_check(image)};
+    result->totals.cluster_size = g->cluster_size;
     result->totals.total_clusters = blocks_for(g->image_size, g->cluster_shift);
     problem_list_init(&result->problems, limit);
     if (check.used && check.tables && check.repeated)
@@ -409,10 +393,25 @@ int qed_check(struct qed_image *image, const struct qed_scan_options *options, s
     return length_ret < 0 ? length_ret : ret;
 }
 
+int qed_check(struct qed_image *image, const struct qed_scan_options *options, size_t limit,
+              struct qed_check_result *result, struct qed_error *error)
+{
+    return run_check(image, options, limit, false, result, error);
+}
+
+int qed_check_again(struct qed_image *image, const struct qed_scan_options *options, size_t limit,
+                    struct qed_check_result *result, struct qed_error *error)
+{
+    return run_check(image, options, limit, true, result, error);
+}
+
 void qed_check_release(struct qed_check_result *result)
 {
     problem_list_release(&result->problems);
     qed_scan_list_free(&result->damaged);
+    qed_scan_list_free(&result->touching);
+    bitmap_free(result->used);
+    bitmap_free(result->tables);
     bitmap_free(result->shared);
-    result->shared = NULL;
+    result->used = result->tables = result->shared = NULL;
 }

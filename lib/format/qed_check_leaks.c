@@ -19,12 +19,9 @@ struct leaks {
     uint8_t *buffer; /* REST_BYTES */
 };
 
-enum look { LOOK_ZERO, LOOK_TABLE, LOOK_OTHER };
-
-/* What bytes of a cluster look like: entries of a table, zeroes, or something else. */
-static enum look look_at_bytes(const struct qed_geometry *g, const uint8_t *bytes, size_t len)
+static enum check_look look_at_bytes(const struct qed_geometry *g, const uint8_t *bytes, size_t len)
 {
-    enum look look = LOOK_ZERO;
+    enum check_look look = CHECK_LOOK_ZERO;
 
     for (size_t i = 0; i < len; i += sizeof(uint64_t)) {
         uint64_t entry = le64_load(bytes + i);
@@ -32,26 +29,25 @@ static enum look look_at_bytes(const struct qed_geometry *g, const uint8_t *byte
         if (entry <= QED_ENTRY_ZERO)
             continue;
         if (!qed_data_offset_valid(g, entry))
-            return LOOK_OTHER;
-        look = LOOK_TABLE;
+            return CHECK_LOOK_OTHER;
+        look = CHECK_LOOK_TABLE;
     }
     return look;
 }
 
 /* Look at one cluster: a little first, which tells in nearly every case, then all of it. */
-static int look_at_cluster(struct leaks *leaks, uint64_t file_off, enum look *look,
-                           struct qed_error *error)
+static int look_at_cluster(const struct check *check, uint8_t *buffer, uint64_t file_off,
+                           enum check_look *look, struct qed_error *error)
 {
-    const struct qed_geometry *g = leaks->check->geometry;
+    const struct qed_geometry *g = check->geometry;
     uint64_t end = file_off + g->cluster_size;
     size_t step = LOOK_BYTES;
 
-    *look = LOOK_ZERO;
-    leaks->looks++;
+    *look = CHECK_LOOK_ZERO;
     while (file_off < end) {
         struct io_run run;
-        enum look found;
-        int ret = io_next_run(leaks->check->image->io, file_off, &run, error);
+        enum check_look found;
+        int ret = io_next_run(check->image->io, file_off, &run, error);
 
         if (ret < 0)
             return ret;
@@ -60,20 +56,41 @@ static int look_at_cluster(struct leaks *leaks, uint64_t file_off, enum look *lo
             continue;
         }
         step = (size_t)min_u64(step, end - file_off);
-        ret = io_read_sectors(leaks->check->image->io, leaks->buffer, step, file_off, error);
+        ret = io_read_sectors(check->image->io, buffer, step, file_off, error);
         if (ret < 0)
             return ret;
-        found = look_at_bytes(g, leaks->buffer, step);
-        if (found == LOOK_OTHER) {
-            *look = LOOK_OTHER;
+        found = look_at_bytes(g, buffer, step);
+        if (found == CHECK_LOOK_OTHER) {
+            *look = CHECK_LOOK_OTHER;
             return QED_OK;
         }
-        if (found == LOOK_TABLE)
-            *look = LOOK_TABLE;
+        if (found == CHECK_LOOK_TABLE)
+            *look = CHECK_LOOK_TABLE;
         file_off += step;
         step = REST_BYTES;
     }
     return QED_OK;
+}
+
+int check_look_at_cluster(const struct check *check, uint64_t file_off, enum check_look *look,
+                          struct qed_error *error)
+{
+    uint8_t *buffer = malloc(REST_BYTES);
+    int ret = QED_ERR_NO_MEMORY;
+
+    if (buffer)
+        ret = look_at_cluster(check, buffer, file_off, look, error);
+    else
+        qed_fail(error, ret, "out of memory");
+    free(buffer);
+    return ret;
+}
+
+static int look_at_leak(struct leaks *leaks, uint64_t file_off, enum check_look *look,
+                        struct qed_error *error)
+{
+    leaks->looks++;
+    return look_at_cluster(leaks->check, leaks->buffer, file_off, look, error);
 }
 
 /* How many clusters of a table could be at file_off: 0, or all of it. */
@@ -81,13 +98,13 @@ static int look_for_table(struct leaks *leaks, uint64_t file_off, uint64_t end, 
                           struct qed_error *error)
 {
     const struct qed_geometry *g = leaks->check->geometry;
-    enum look look = LOOK_OTHER;
-    int ret = look_at_cluster(leaks, file_off, &look, error);
+    enum check_look look = CHECK_LOOK_OTHER;
+    int ret = look_at_leak(leaks, file_off, &look, error);
 
-    *is_table = look == LOOK_TABLE && end - file_off >= g->table_bytes;
+    *is_table = look == CHECK_LOOK_TABLE && end - file_off >= g->table_bytes;
     for (uint32_t i = 1; ret == QED_OK && *is_table && i < g->table_size; i++) {
-        ret = look_at_cluster(leaks, file_off + i * (uint64_t)g->cluster_size, &look, error);
-        *is_table = look != LOOK_OTHER;
+        ret = look_at_leak(leaks, file_off + i * (uint64_t)g->cluster_size, &look, error);
+        *is_table = look != CHECK_LOOK_OTHER;
     }
     return ret;
 }
@@ -144,10 +161,11 @@ static int report_range(struct leaks *leaks, uint64_t file_off, uint64_t end,
  */
 static bool lost_its_l1(const struct check *check)
 {
-    bool may_have_crashed = qed_needs_check(check->image) ||
-                            (check->image->backing_name && check->result->totals.orphans == 1);
+    const struct qed_check_totals *totals = &check->result->totals;
+    bool may_have_crashed =
+        qed_needs_check(check->image) || (check->image->backing_name && totals->orphans == 1);
 
-    return check->l1_entries == 0 && check->result->totals.orphans && !may_have_crashed;
+    return totals->l1_may_be_lost && !may_have_crashed;
 }
 
 int check_leaks(struct check *check, struct qed_error *error)
@@ -167,7 +185,9 @@ int check_leaks(struct check *check, struct qed_error *error)
         at = bitmap_next_clear(check->used, next);
     }
     free(leaks.buffer);
-    if (ret == QED_OK && lost_its_l1(check))
+    check->result->totals.l1_may_be_lost = !check->l1_entries && check->result->totals.orphans;
+    check->result->l1_is_empty = ret == QED_OK && lost_its_l1(check);
+    if (check->result->l1_is_empty)
         check_found(check, &(struct problem){.id = PROBLEM_L1_EMPTY,
                                              .file_off = g->l1_table_offset,
                                              .file_len = g->table_bytes,

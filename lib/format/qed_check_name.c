@@ -11,9 +11,9 @@
 
 struct naming {
     struct check *check;
-    struct bitmap *seen; /* of the repeated clusters, those that an entry before has named */
-    bool only_repeated;  /* the table is none: its other entries were not counted */
-    bool full;           /* nothing later in order would be kept */
+    struct bitmap *seen;      /* of the repeated clusters, those that an entry before has named */
+    bool only_repeated;       /* the table is none: its other entries were not counted */
+    bool full;                /* nothing later in order would be kept */
     struct problem **unowned; /* kept findings that wait for their owner, by cluster */
     size_t unowned_count;
 };
@@ -97,7 +97,7 @@ static int name_entry(struct naming *naming, uint64_t l1_index, uint64_t l2_inde
     const struct check *check = naming->check;
     const struct qed_geometry *g = check->geometry;
     enum problem_id id = qed_check_l2_entry(g, entry);
-    struct problem problem = check_l2_problem(check, id, l1_index, l2_index, entry);
+    struct problem problem = qed_check_l2_problem(check->geometry, id, l1_index, l2_index, entry);
 
     if (id != PROBLEM_COUNT) {
         if (!naming->only_repeated)
@@ -142,8 +142,8 @@ static int name_table(struct naming *naming, size_t number, struct qed_error *er
 
     naming->only_repeated = qed_check_is_nonsense(state->entries, state->misaligned);
     if (naming->only_repeated) {
-        struct problem problem = check_l1_problem(check, PROBLEM_L1_NOT_A_TABLE, table->l1_index,
-                                                  table->file_off);
+        struct problem problem = qed_check_l1_problem(check->geometry, PROBLEM_L1_NOT_A_TABLE,
+                                                      table->l1_index, table->file_off);
 
         name_problem(naming, &problem);
     }
@@ -256,6 +256,21 @@ static int find_owners(struct naming *naming, const struct by_l1 *order, struct 
     return ret;
 }
 
+/* For a repair: the tables that have to do with clusters that are used more than once. */
+static int list_touching(struct check *check, const struct by_l1 *order, struct qed_error *error)
+{
+    int ret = QED_OK;
+
+    for (size_t i = 0; ret == QED_OK && i < check->list.count; i++) {
+        const struct qed_scan_table *table = &check->list.tables[order[i].number];
+
+        if (touches_repeated(check, &check->states[order[i].number]))
+            ret = qed_scan_list_add(&check->result->touching, table->l1_index, table->file_off,
+                                    error);
+    }
+    return ret;
+}
+
 int check_name_problems(struct check *check, struct qed_error *error)
 {
     struct naming naming = {.check = check, .seen = bitmap_new(bitmap_bit_count(check->used))};
@@ -268,6 +283,8 @@ int check_name_problems(struct check *check, struct qed_error *error)
         ret = name_table(&naming, order[i].number, error);
     if (ret == QED_OK)
         ret = find_owners(&naming, order, error);
+    if (ret == QED_OK)
+        ret = list_touching(check, order, error);
     free(order);
     bitmap_free(naming.seen);
     return ret;

@@ -43,32 +43,61 @@ static bool has_repeated(const struct check *check, uint64_t first, uint64_t cou
     return bitmap_any_set(check->repeated, first, first + count);
 }
 
+/* Whether the clusters from first on can be the other half of the table that ends there. */
+static int is_other_half(const struct check *check, uint64_t first, bool *is,
+                         struct qed_error *error)
+{
+    const struct qed_geometry *g = check->geometry;
+    int ret = QED_OK;
+
+    *is = clusters_leaked(check, first, g->table_size) == g->table_size;
+    for (uint64_t i = 0; ret == QED_OK && *is && i < g->table_size; i++) {
+        enum check_look look;
+
+        ret = check_look_at_cluster(check, (first + i) << g->cluster_shift, &look, error);
+        *is = ret == QED_OK && look != CHECK_LOOK_OTHER;
+    }
+    return ret;
+}
+
 /*
- * table_size is half of what it should be, or less: behind every table lies its other half, which
- * nothing refers to. Twice what it should be, or more: what follows a table lies in its second
- * half. Tells tables (with the L1 table) of which it holds.
+ * table_size is half of what it should be, or less: behind every table, the L1 table among them,
+ * lies its other half, which nothing refers to.
  */
-static bool table_size_is_wrong(const struct check *check)
+static int table_size_is_too_small(const struct check *check, bool *is, struct qed_error *error)
+{
+    const struct qed_geometry *g = check->geometry;
+    uint64_t l1 = g->l1_table_offset >> g->cluster_shift;
+    int ret = QED_OK;
+
+    /* A crash can leave a leaked cluster behind every table. */
+    *is = check->list.count >= 2 && !qed_needs_check(check->image);
+    for (size_t i = 0; *is && i < check->list.count; i++)
+        *is = check->states[i].entries > 0;
+    if (*is)
+        ret = is_other_half(check, l1 + g->table_size, is, error);
+    for (size_t i = 0; ret == QED_OK && *is && i < check->list.count; i++) {
+        uint64_t at = check->list.tables[i].file_off >> g->cluster_shift;
+
+        ret = is_other_half(check, at + g->table_size, is, error);
+    }
+    return ret;
+}
+
+/* Twice what it should be, or more: what follows a table lies in its second half. */
+static bool table_size_is_too_large(const struct check *check)
 {
     const struct qed_geometry *g = check->geometry;
     uint64_t half = g->table_size / 2;
-    uint64_t l1 = g->l1_table_offset >> g->cluster_shift;
-    uint64_t too_small = clusters_leaked(check, l1 + g->table_size, g->table_size) == g->table_size;
-    uint64_t too_large = half && has_repeated(check, l1 + half, half);
 
-    if (check->list.count < 2)
+    if (check->list.count < 2 || half == 0 ||
+        !has_repeated(check, (g->l1_table_offset >> g->cluster_shift) + half, half))
         return false;
     for (size_t i = 0; i < check->list.count; i++) {
-        uint64_t at = check->list.tables[i].file_off >> g->cluster_shift;
-
-        too_small += check->states[i].entries > 0 &&
-                     clusters_leaked(check, at + g->table_size, g->table_size) == g->table_size;
-        too_large += half && has_repeated(check, at + half, half);
+        if (!has_repeated(check, (check->list.tables[i].file_off >> g->cluster_shift) + half, half))
+            return false;
     }
-    /* A crash can leave a leaked cluster behind every table. */
-    if (qed_needs_check(check->image))
-        too_small = 0;
-    return too_small == check->list.count + 1 || too_large == check->list.count + 1;
+    return true;
 }
 
 /* Every offset is a multiple of a larger cluster, and the rest of each of these is leaked. */
@@ -95,11 +124,20 @@ static bool cluster_size_is_wrong(const struct check *check)
     return leaked >= entries;
 }
 
-enum problem_id check_sense(const struct check *check)
+int check_sense(const struct check *check, enum problem_id *nonsense, struct qed_error *error)
 {
+    bool is_too_small;
+    int ret;
+
+    *nonsense = PROBLEM_TABLES_NONSENSE;
     if (most_tables_are_nonsense(check))
-        return PROBLEM_TABLES_NONSENSE;
-    if (cluster_size_is_wrong(check))
-        return PROBLEM_CLUSTERS_NONSENSE;
-    return table_size_is_wrong(check) ? PROBLEM_TABLES_NONSENSE : PROBLEM_COUNT;
+        return QED_OK;
+    if (cluster_size_is_wrong(check)) {
+        *nonsense = PROBLEM_CLUSTERS_NONSENSE;
+        return QED_OK;
+    }
+    ret = table_size_is_too_small(check, &is_too_small, error);
+    if (ret == QED_OK && !is_too_small && !table_size_is_too_large(check))
+        *nonsense = PROBLEM_COUNT;
+    return ret;
 }

@@ -282,20 +282,54 @@ static int add_run(struct runs *runs, const struct qed_plan_run *run, struct qed
     return QED_OK;
 }
 
+int qed_plan_set_header(struct qed_plan *plan, const struct qed_header *header,
+                        struct qed_error *error)
+{
+    uint8_t today[QED_HEADER_BYTES], wanted[QED_HEADER_BYTES];
+    int ret = read_today(plan, today, sizeof(today), 0, error);
+
+    qed_header_encode(header, wanted);
+    for (size_t at = 0; ret == QED_OK && at < sizeof(wanted); at += WORD_BYTES) {
+        if (memcmp(today + at, wanted + at, WORD_BYTES) != 0)
+            ret = qed_plan_set(plan, at, le64_load(wanted + at), QED_PLAN_SETTLE, error);
+    }
+    return ret;
+}
+
+int qed_plan_allocate(struct qed_plan *plan, uint64_t len, uint64_t align, uint64_t *to,
+                      struct qed_error *error)
+{
+    uint64_t end = 0;
+
+    *to = 0;
+    if (!checked_round_up(plan->length, align, to) || !checked_add(*to, len, &end))
+        end = UINT64_MAX; /* refused below */
+    return qed_plan_extend(plan, end, error);
+}
+
+/* Where what is at from is to be had today: of a copy that a round before has planned, its source. */
+static uint64_t source_of(const struct qed_plan *plan, uint64_t from, uint64_t len)
+{
+    size_t i = first_copy(plan, from);
+    const struct qed_plan_run *copy;
+
+    if (i == plan->settled_copies)
+        return from;
+    copy = &plan->copies.runs[i];
+    return range_inside(from, len, copy->to, copy->to + copy->len) ? copy->from + (from - copy->to)
+                                                                   : from;
+}
+
 int qed_plan_copy(struct qed_plan *plan, uint64_t from, uint64_t len, uint64_t align, uint64_t *to,
                   struct qed_error *error)
 {
-    uint64_t start = 0, end = 0;
-    int ret;
+    struct qed_plan_run run = {.from = source_of(plan, from, len), .len = len};
+    int ret = qed_plan_allocate(plan, len, align, to, error);
 
-    if (!checked_round_up(plan->length, align, &start) || !checked_add(start, len, &end))
-        end = UINT64_MAX; /* refused below */
-    ret = qed_plan_extend(plan, end, error);
     if (ret < 0)
         return ret;
-    *to = start;
-    return add_run(&plan->copies, &(struct qed_plan_run){.from = from, .to = start, .len = len},
-                   error);
+    run.to = *to;
+    return add_run(&plan->copies, &run, error);
 }
 
 int qed_plan_extend(struct qed_plan *plan, uint64_t length, struct qed_error *error)
@@ -350,8 +384,13 @@ struct io *qed_plan_view(struct qed_plan *plan)
 
 bool qed_plan_is_empty(const struct qed_plan *plan)
 {
-    return plan->word_count == 0 && plan->copies.count == 0 && plan->punches.count == 0 &&
-           plan->length == plan->old_length && plan->cut_length == UINT64_MAX;
+    return !qed_plan_changes_anything(plan) && plan->punches.count == 0 &&
+           plan->cut_length == UINT64_MAX;
+}
+
+bool qed_plan_changes_anything(const struct qed_plan *plan)
+{
+    return plan->word_count > 0 || plan->length != plan->old_length;
 }
 
 const struct qed_plan_word *qed_plan_words(const struct qed_plan *plan, size_t *count)

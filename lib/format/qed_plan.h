@@ -15,14 +15,19 @@
 #include <stddef.h>
 #include <stdint.h>
 
+#include "format/qed_header.h"
 #include "io/io.h"
 
 /*
  * When a word is written. The steps are carried out in this order with a flush after each, so that
- * a cut in between never makes an entry mean something that it did not mean before or after.
+ * a second repair, after a cut in between, finds what the first one went by. Two kinds of words
+ * have no choice: those past the old length are written with the copies, and those in the source
+ * of a copy not before the copy is in use (qed_apply.c).
  */
 enum qed_plan_step {
-    QED_PLAN_EARLY,  /* before the file grows: entries that point to where it will grow */
+    QED_PLAN_L1,     /* which tables there are: L1 entries, put right or cleared */
+    QED_PLAN_MEND,   /* L2 entries that are put right */
+    QED_PLAN_EARLY,  /* those that are cleared: the file may grow to where they point */
     QED_PLAN_MOVE,   /* after the copies: entries that name a copy from now on */
     QED_PLAN_SETTLE, /* all the rest */
     QED_PLAN_STEPS
@@ -53,9 +58,19 @@ void qed_plan_free(struct qed_plan *plan);
 int qed_plan_set(struct qed_plan *plan, uint64_t file_off, uint64_t value, enum qed_plan_step step,
                  struct qed_error *error);
 
+/* Change the words of the header by which what the file has today is not this one. */
+int qed_plan_set_header(struct qed_plan *plan, const struct qed_header *header,
+                        struct qed_error *error);
+
+/* Let the file grow by len bytes at a multiple of align, a power of two; they read as zeroes. */
+int qed_plan_allocate(struct qed_plan *plan, uint64_t len, uint64_t align, uint64_t *to,
+                      struct qed_error *error);
+
 /*
  * Copy len bytes at from, as they stand in the file today, zeroes past its end, to its end, at a
- * multiple of align (a power of two); *to is where. The length grows by it.
+ * multiple of align (a power of two); *to is where. The length grows by it. Words that change the
+ * source do not change the copy. A copy that an earlier round has planned can be copied, whole
+ * parts of it at a time.
  */
 int qed_plan_copy(struct qed_plan *plan, uint64_t from, uint64_t len, uint64_t align, uint64_t *to,
                   struct qed_error *error);
@@ -79,8 +94,9 @@ void qed_plan_settle(struct qed_plan *plan);
  */
 struct io *qed_plan_view(struct qed_plan *plan);
 
-/* Whether nothing is planned. */
+/* Whether anything is planned; whether more than the giving back of leaked space is. */
 bool qed_plan_is_empty(const struct qed_plan *plan);
+bool qed_plan_changes_anything(const struct qed_plan *plan);
 
 /* What is planned, once a round has ended: words in file order, copies in the order of to. */
 const struct qed_plan_word *qed_plan_words(const struct qed_plan *plan, size_t *count);

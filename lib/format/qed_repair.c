@@ -1,111 +1,280 @@
 /*
- * Goes through the L1 and the tables that the check found invalid entries in, sets these to 0
- * through the table cache, and writes back whenever that holds much.
+ * Leads through the rounds, and keeps the account of what they do.
  * SPDX-License-Identifier: MIT
  */
 #include "format/qed_repair.h"
 
-#define DIRTY_LIMIT ((size_t)8 << 20)
+#include <stddef.h>
 
-struct repair {
-    struct qed_image *image;
-    const struct bitmap *shared;
-    uint64_t cleared;
+#include "format/qed_rebuild_orphans.h"
+#include "format/qed_repair_state.h"
+
+/* What ends a repair that does not come to an end by itself: no damage has so many layers. */
+#define ROUNDS_MAX 32
+#define LOOKS_MAX (UINT64_C(1) << 14)
+
+#define AUTOCLEAR_AT 32 /* bytes; format specification: header */
+
+struct looking {
+    const struct repair *repair;
+    struct table_look *look;
+    struct bitmap *mended; /* clusters that entries before name without their low bits */
 };
 
-static bool every_table(void *context, uint64_t table_off)
+/* Count an entry that is not aligned. */
+static int look_misaligned(struct looking *looking, uint64_t entry, struct qed_error *error)
 {
-    (void)context;
-    (void)table_off;
-    return true;
-}
+    const struct qed_geometry *g = looking->repair->geometry;
+    uint64_t masked = round_down(entry, g->cluster_size), already;
 
-static int clear_entry(struct repair *repair, const struct qed_scan_piece *piece, size_t i,
-                       struct qed_error *error)
-{
-    struct qed_image *image = repair->image;
-    int ret = qed_set_need_check(image, true, error);
-
-    if (ret == QED_OK)
-        ret = qed_table_set(image->tables, piece->table->file_off, piece->first_index + i,
-                            QED_ENTRY_UNALLOCATED, error);
-    if (ret < 0)
-        return ret;
-    repair->cleared++;
-    if (qed_table_dirty_bytes(image->tables) < DIRTY_LIMIT)
+    looking->look->misaligned++;
+    if (!qed_data_offset_valid(g, masked) ||
+        repair_in_use(looking->repair, masked, g->cluster_size))
         return QED_OK;
-    return qed_table_write_back(image->tables, every_table, NULL, error);
+    if (bitmap_set_range(looking->mended, masked >> g->cluster_shift, 1, &already) < 0)
+        return qed_fail(error, QED_ERR_NO_MEMORY, "out of memory");
+    looking->look->mendable += !already;
+    return QED_OK;
 }
 
-static bool is_shared(const struct repair *repair, uint64_t table_off)
+static int look_piece(void *context, const struct qed_scan_piece *piece, struct qed_error *error)
 {
-    const struct qed_geometry *g = &repair->image->geometry;
-    uint64_t cluster = table_off >> g->cluster_shift;
-
-    return repair->shared && bitmap_any_set(repair->shared, cluster, cluster + g->table_size);
-}
-
-static int repair_l1_piece(void *context, const struct qed_scan_piece *piece,
-                           struct qed_error *error)
-{
-    struct repair *repair = context;
+    struct looking *looking = context;
+    struct table_look *look = looking->look;
+    const struct qed_geometry *g = looking->repair->geometry;
     int ret = QED_OK;
 
     for (size_t i = 0; ret == QED_OK && i < piece->count; i++) {
         uint64_t entry = piece->entries[i];
+        bool is_valid = qed_data_offset_valid(g, entry);
 
-        if (entry != QED_ENTRY_UNALLOCATED &&
-            qed_check_l1_entry(&repair->image->geometry, entry) != PROBLEM_COUNT)
-            ret = clear_entry(repair, piece, i, error);
+        look->zeroes += entry == QED_ENTRY_ZERO;
+        if (entry <= QED_ENTRY_ZERO)
+            continue;
+        look->entries++;
+        look->wrong += !is_valid;
+        if (is_valid)
+            look->owned += repair_in_use(looking->repair, entry, g->cluster_size);
+        else if (!qed_cluster_aligned(g, entry))
+            ret = look_misaligned(looking, entry, error);
     }
     return ret;
 }
 
-static int repair_l2_piece(void *context, const struct qed_scan_piece *piece,
-                           struct qed_error *error)
+int repair_look(struct repair *repair, uint64_t file_off, struct table_look *look,
+                struct qed_error *error)
 {
-    struct repair *repair = context;
-    int ret = QED_OK;
+    struct looking looking = {repair, look, bitmap_new(bitmap_bit_count(repair->found->used))};
+    struct qed_scan_table table = {.file_off = file_off};
+    int ret = QED_ERR_NO_MEMORY;
 
-    for (size_t i = 0; ret == QED_OK && i < piece->count; i++) {
-        uint64_t entry = piece->entries[i];
-
-        if (entry > QED_ENTRY_ZERO &&
-            qed_check_l2_entry(&repair->image->geometry, entry) != PROBLEM_COUNT)
-            ret = clear_entry(repair, piece, i, error);
-    }
+    *look = (struct table_look){0};
+    if (looking.mended)
+        ret = qed_scan_table(repair->image, &table, look_piece, &looking, error);
+    else
+        qed_fail(error, ret, "out of memory");
+    bitmap_free(looking.mended);
     return ret;
 }
 
-int qed_repair(struct qed_image *image, const struct qed_check_result *found, uint64_t *cleared,
-               struct qed_error *error)
+bool repair_in_use(const struct repair *repair, uint64_t file_off, uint64_t len)
 {
-    struct repair repair = {.image = image, .shared = found->shared};
+    unsigned int shift = repair->geometry->cluster_shift;
+
+    return bitmap_any_set(repair->found->used, file_off >> shift,
+                          blocks_for(file_off + len, shift));
+}
+
+int repair_claim(struct repair *repair, uint64_t file_off, uint64_t len, struct qed_error *error)
+{
+    unsigned int shift = repair->geometry->cluster_shift;
+    uint64_t ignored;
+
+    if (bitmap_set_range(repair->found->used, file_off >> shift, len >> shift, &ignored) < 0)
+        return qed_fail(error, QED_ERR_NO_MEMORY, "out of memory");
+    return QED_OK;
+}
+
+/* Whether a crash leaves such entries: the space that they name was never made part of the file. */
+static bool crash_explains(const struct repair *repair, enum problem_id id)
+{
+    return qed_needs_check(repair->image) &&
+           (id == PROBLEM_L1_PAST_END || id == PROBLEM_L1_CUT_SHORT || id == PROBLEM_L2_PAST_END ||
+            id == PROBLEM_L2_CUT_SHORT);
+}
+
+void repair_report(struct repair *repair, const struct problem *problem, enum problem_action action)
+{
+    struct qed_repair_report *report = repair->report;
+    struct problem fix = *problem;
+
+    fix.action = action;
+    if (action == ACTION_CLEAR)
+        report->guest_lost += fix.virt_len;
+    else if (action != ACTION_LEAVE)
+        report->guest_kept += fix.virt_len;
+    if (action == ACTION_CLEAR && !crash_explains(repair, fix.id))
+        repair->lost_to_damage = true;
+    report->done[action]++;
+    repair->planned += action != ACTION_LEAVE;
+    problem_list_add(&report->fixes, &fix);
+}
+
+int repair_set_entry(struct repair *repair, const struct problem *problem, uint64_t table_off,
+                     uint64_t value, enum problem_action action, struct qed_error *error)
+{
+    uint64_t index = problem->has_l2_index ? problem->l2_index : problem->l1_index;
+    enum qed_plan_step step = QED_PLAN_MEND;
+
+    if (action == ACTION_COPY || action == ACTION_COPY_TABLE)
+        step = QED_PLAN_MOVE;
+    else if (!problem->has_l2_index)
+        step = QED_PLAN_L1;
+    else if (action == ACTION_CLEAR)
+        step = QED_PLAN_EARLY;
+    repair_report(repair, problem, action);
+    if (action == ACTION_CLEAR && !problem->has_l2_index && repair->options->adopt &&
+        qed_scan_list_add(&repair->lost, index, problem->value, error) < 0)
+        return QED_ERR_NO_MEMORY;
+    return qed_plan_set(repair->plan, table_off + index * sizeof(uint64_t), value, step, error);
+}
+
+static int repair_header(struct repair *repair, struct qed_error *error)
+{
+    const struct qed_header *header = &repair->image->header;
+    struct problem problem = {.id = PROBLEM_AUTOCLEAR};
+
+    if (!(header->autoclear_features & ~QED_AUTOCLEAR_KNOWN))
+        return QED_OK;
+    repair_report(repair, &problem, ACTION_CLEAR_BITS);
+    return qed_plan_set(repair->plan, AUTOCLEAR_AT,
+                        header->autoclear_features & QED_AUTOCLEAR_KNOWN, QED_PLAN_SETTLE, error);
+}
+
+/* Put lost tables back into the L1, and report each. */
+static int repair_adopt(struct repair *repair, struct qed_error *error)
+{
+    struct qed_adoption_options options = {.lost = &repair->lost, .scan = repair->options->scan};
+    struct qed_adoption_report adopted;
     int ret;
 
-    *cleared = 0;
-    if (!found->makes_sense)
+    if (!repair->options->adopt || !repair->found->totals.leaks)
         return QED_OK;
-    ret = qed_clear_autoclear(image, error);
-    if (ret == QED_OK && found->totals.corruptions &&
-        !is_shared(&repair, image->geometry.l1_table_offset))
-        ret = qed_scan_l1(image, repair_l1_piece, &repair, error);
-    for (size_t i = 0; ret == QED_OK && i < found->damaged.count; i++) {
-        const struct qed_scan_table *table = &found->damaged.tables[i];
+    ret = qed_rebuild_adopt(repair->plan, repair->image, &options, &adopted, error);
+    for (size_t i = 0; ret == QED_OK && i < adopted.count; i++) {
+        const struct qed_adoption *adoption = &adopted.adoptions[i];
+        struct problem problem = qed_check_l1_problem(repair->geometry, PROBLEM_ORPHAN_TABLE,
+                                                      adoption->l1_index, adoption->file_off);
 
-        if (!is_shared(&repair, table->file_off))
-            ret = qed_scan_table(image, table, repair_l2_piece, &repair, error);
+        if (adoption->ground != QED_ADOPTION_NONE)
+            repair_report(repair, &problem,
+                          qed_adoption_is_certain(adoption->ground) ? ACTION_ADOPT
+                                                                    : ACTION_ADOPT_GUESS);
     }
-    if (ret == QED_OK)
-        ret = qed_table_write_back(image->tables, every_table, NULL, error);
-    if (ret == QED_OK && repair.cleared)
-        ret = io_flush(image->io, error);
-    if (ret == QED_OK)
-        *cleared = repair.cleared;
+    qed_adoption_release(&adopted);
     return ret;
 }
 
-int qed_repair_finish(struct qed_image *image, struct qed_error *error)
+/* Plan the first kind of thing that there is to do. */
+static int plan_round(struct repair *repair, struct qed_error *error)
 {
-    return qed_set_need_check(image, false, error);
+    static int (*const steps[])(struct repair *, struct qed_error *) = {
+        repair_l1, repair_adopt, repair_relink, repair_l2, repair_cut_short, repair_shared};
+    int ret = QED_OK;
+
+    for (size_t i = 0; ret == QED_OK && !repair->planned && i < sizeof(steps) / sizeof(steps[0]);
+         i++)
+        ret = steps[i](repair, error);
+    bitmap_free(repair->read_tables);
+    repair->read_tables = NULL;
+    return ret;
+}
+
+/* Do something with the image as it stands in the view. */
+static int with_image(struct repair *repair,
+                      int (*plan)(struct repair *repair, struct qed_error *error),
+                      struct qed_error *error)
+{
+    int ret = qed_open(&repair->image, qed_plan_view(repair->plan), false, error);
+
+    if (ret < 0)
+        return ret;
+    repair->geometry = &repair->image->geometry;
+    ret = plan(repair, error);
+    qed_close(repair->image);
+    return ret;
+}
+
+static int check_again(struct repair *repair, struct qed_error *error)
+{
+    qed_check_release(repair->found);
+    return qed_check_again(repair->image, &repair->options->scan, 0, repair->found, error);
+}
+
+/* Plan a round, and see what it leads to. */
+static int do_round(struct repair *repair, struct qed_error *error)
+{
+    int ret;
+
+    repair->planned = 0;
+    ret = with_image(repair, plan_round, error);
+    if (ret < 0 || !repair->planned)
+        return ret;
+    qed_plan_settle(repair->plan);
+    return with_image(repair, check_again, error);
+}
+
+static int plan_rest(struct repair *repair, struct qed_error *error)
+{
+    int ret = QED_OK;
+
+    if (repair->options->scope == QED_REPAIR_ALL)
+        ret = repair_header(repair, error);
+    return ret < 0 ? ret : repair_leaks(repair, error);
+}
+
+/* Take over what a repair uses up of a check; its findings stay. */
+static void take_over(struct qed_check_result *found, struct qed_check_result *first)
+{
+    *found = *first;
+    problem_list_init(&found->problems, 0);
+    first->used = first->tables = first->shared = NULL;
+    first->damaged = first->touching = (struct qed_scan_list){0};
+}
+
+int qed_repair_plan(struct qed_plan *plan, struct qed_check_result *first,
+                    const struct qed_repair_options *options, struct qed_repair_report *report,
+                    struct qed_error *error)
+{
+    struct qed_check_result found;
+    struct repair repair = {.plan = plan,
+                            .options = options,
+                            .report = report,
+                            .found = &found,
+                            .planned = 1,
+                            .looks = LOOKS_MAX};
+    int ret = QED_OK;
+
+    *report = (struct qed_repair_report){.after = first->totals};
+    problem_list_init(&report->fixes, options->problem_limit);
+    if (!first->makes_sense)
+        return QED_OK;
+    take_over(&found, first);
+    for (int i = 0; ret == QED_OK && options->scope == QED_REPAIR_ALL && repair.planned &&
+                    found.makes_sense && i < ROUNDS_MAX;
+         i++)
+        ret = do_round(&repair, error);
+    report->after = found.totals;
+    if (ret == QED_OK && found.makes_sense)
+        ret = with_image(&repair, plan_rest, error);
+    qed_plan_settle(plan);
+    qed_scan_list_free(&repair.lost);
+    qed_check_release(&found);
+    problem_list_sort(&report->fixes);
+    return ret;
+}
+
+void qed_repair_release(struct qed_repair_report *report)
+{
+    problem_list_release(&report->fixes);
 }

@@ -39,6 +39,10 @@ int qed_scan_list_add(struct qed_scan_list *list, uint64_t l1_index, uint64_t fi
 /* Put the tables in file order, those at one place in L1 order. */
 void qed_scan_list_sort(struct qed_scan_list *list);
 
+/* The first table of a list in file order that is at file_off; NULL when there is none. */
+const struct qed_scan_table *qed_scan_list_find(const struct qed_scan_list *list,
+                                                uint64_t file_off);
+
 void qed_scan_list_free(struct qed_scan_list *list);
 
 /* Neighbouring entries of one table. */
@@ -97,9 +101,11 @@ int qed_scan_l2(struct qed_image *image, const struct qed_scan_list *list,
                 struct qed_scan_stats *stats, struct qed_error *error);
 
 /*
- * Scan one table, in order, in the calling thread, for passes over few tables. carry is not kept
- * between calls.
+ * Scan some tables, one after the other, or one, in the calling thread: for few of them. carry is
+ * not kept between calls.
  */
+int qed_scan_in_turn(struct qed_image *image, const struct qed_scan_table *tables, size_t count,
+                     qed_scan_fn *fn, void *context, struct qed_error *error);
 int qed_scan_table(struct qed_image *image, const struct qed_scan_table *table, qed_scan_fn *fn,
                    void *context, struct qed_error *error);
 

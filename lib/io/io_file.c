@@ -13,6 +13,7 @@
 #include <stdlib.h>
 #include <string.h>
 #include <sys/stat.h>
+#include <sys/statvfs.h>
 #include <sys/uio.h>
 #include <unistd.h>
 
@@ -316,6 +317,20 @@ int io_file_query(const char *path, bool *exists, struct io_file_info *info,
 int io_file_descriptor(struct io *io)
 {
     return io->ops == &file_ops ? to_file(io)->fd : -1;
+}
+
+bool io_file_is_block_device(struct io *io)
+{
+    return io->ops == &file_ops && to_file(io)->is_block_device;
+}
+
+uint64_t io_file_free_space(struct io *io)
+{
+    struct statvfs st;
+
+    if (io->ops != &file_ops || fstatvfs(to_file(io)->fd, &st) < 0)
+        return UINT64_MAX;
+    return saturating_mul(st.f_bavail, st.f_frsize);
 }
 
 /* By descriptor, not by name: the name may be another file's by now. */

@@ -60,6 +60,12 @@ struct io *io_file_reopen(struct io *io);
  */
 int io_file_open_direct(struct io *io);
 
+/* Whether io is a block device of the host: its length is fixed. */
+bool io_file_is_block_device(struct io *io);
+
+/* Bytes that the file system under io has left for us (fstatvfs(3)); UINT64_MAX when not known. */
+uint64_t io_file_free_space(struct io *io);
+
 /* The path of the folder that holds path, with its trailing slash, or "" ; the caller frees it. */
 char *io_file_folder(const char *path);
 

@@ -1,5 +1,6 @@
 /*
- * The pages that hold data, sorted by their place in the file. Several threads may read at once.
+ * The pages that hold data, sorted by their place in the file. Copies of a file share the pages
+ * that neither has changed since. Several threads may read at once.
  * SPDX-License-Identifier: MIT
  */
 #include "support/io_mem.h"
@@ -10,9 +11,12 @@
 #include <string.h>
 
 #include "base/checked.h"
+#include "base/zero.h"
 
 struct page {
-    uint64_t index; /* file offset / IO_MEM_PAGE */
+    uint64_t index;        /* file offset / IO_MEM_PAGE */
+    atomic_size_t users;   /* files that it is a page of: only a file alone may change it */
+    _Atomic uint64_t hash; /* of index and bytes; 0 until somebody asks, and for zeroes */
     uint8_t bytes[IO_MEM_PAGE];
 };
 
@@ -66,23 +70,51 @@ static struct page *find_page(const struct io_mem *mem, uint64_t index)
     return at < mem->count && mem->pages[at]->index == index ? mem->pages[at] : NULL;
 }
 
+static void release_page(struct page *page)
+{
+    if (atomic_fetch_sub(&page->users, 1) == 1)
+        free(page);
+}
+
+static struct page *new_page(uint64_t index, const uint8_t *bytes)
+{
+    struct page *page = need(malloc(sizeof(*page)));
+
+    page->index = index;
+    atomic_init(&page->users, 1);
+    atomic_init(&page->hash, 0);
+    memcpy(page->bytes, bytes, IO_MEM_PAGE);
+    return page;
+}
+
+/* The page at that place of the sorted array, for this file to change. */
+static struct page *own_page(struct io_mem *mem, size_t at)
+{
+    struct page *page = mem->pages[at];
+
+    if (page->users > 1) {
+        mem->pages[at] = new_page(page->index, page->bytes);
+        release_page(page);
+    }
+    mem->pages[at]->hash = 0;
+    return mem->pages[at];
+}
+
+/* The page of that index for this file to change; a new one is all zeroes. */
 static struct page *touch_page(struct io_mem *mem, uint64_t index)
 {
     size_t at = place_of(mem, index);
-    struct page *page;
 
     if (at < mem->count && mem->pages[at]->index == index)
-        return mem->pages[at];
+        return own_page(mem, at);
     if (mem->count == mem->room) {
         mem->room = mem->room ? mem->room * 2 : 16;
         mem->pages = need(realloc(mem->pages, mem->room * sizeof(struct page *)));
     }
     memmove(mem->pages + at + 1, mem->pages + at, (mem->count - at) * sizeof(struct page *));
-    page = need(calloc(1, sizeof(*page)));
-    page->index = index;
-    mem->pages[at] = page;
+    mem->pages[at] = new_page(index, zero_page);
     mem->count++;
-    return page;
+    return mem->pages[at];
 }
 
 /* Drop the pages with first <= index < end. */
@@ -93,7 +125,7 @@ static void drop_pages(struct io_mem *mem, uint64_t first, uint64_t end)
     if (from == to)
         return;
     for (size_t i = from; i < to; i++)
-        free(mem->pages[i]);
+        release_page(mem->pages[i]);
     memmove(mem->pages + from, mem->pages + to, (mem->count - to) * sizeof(struct page *));
     mem->count -= to - from;
 }
@@ -158,11 +190,10 @@ static void zero_range(struct io_mem *mem, uint64_t file_off, uint64_t len)
         if (step == IO_MEM_PAGE) {
             step = round_down(len, IO_MEM_PAGE);
             drop_pages(mem, file_off / IO_MEM_PAGE, (file_off + step) / IO_MEM_PAGE);
-        } else {
-            struct page *page = find_page(mem, file_off / IO_MEM_PAGE);
+        } else if (find_page(mem, file_off / IO_MEM_PAGE)) {
+            struct page *page = touch_page(mem, file_off / IO_MEM_PAGE);
 
-            if (page)
-                memset(page->bytes + file_off % IO_MEM_PAGE, 0, (size_t)step);
+            memset(page->bytes + file_off % IO_MEM_PAGE, 0, (size_t)step);
         }
         file_off += step;
         len -= step;
@@ -268,12 +299,17 @@ struct io *io_mem_new(uint64_t length)
 struct io *io_mem_copy(struct io *io)
 {
     const struct io_mem *mem = to_mem(io);
-    struct io *copy = io_mem_new(mem->length);
+    struct io *io_copy = io_mem_new(mem->length);
+    struct io_mem *copy = to_mem(io_copy);
 
+    if (mem->count == 0)
+        return io_copy;
+    copy->pages = need(malloc(mem->count * sizeof(struct page *)));
+    memcpy(copy->pages, mem->pages, mem->count * sizeof(struct page *));
+    copy->count = copy->room = mem->count;
     for (size_t i = 0; i < mem->count; i++)
-        memcpy(touch_page(to_mem(copy), mem->pages[i]->index)->bytes, mem->pages[i]->bytes,
-               IO_MEM_PAGE);
-    return copy;
+        mem->pages[i]->users++;
+    return io_copy;
 }
 
 /* Whether the pages of one file are equal to those of the other. */
@@ -282,6 +318,8 @@ static bool pages_match(const struct io_mem *mem, const struct io_mem *other)
     for (size_t i = 0; i < mem->count; i++) {
         const struct page *page = find_page(other, mem->pages[i]->index);
 
+        if (page == mem->pages[i])
+            continue;
         if (memcmp(mem->pages[i]->bytes, page ? page->bytes : zero_page, IO_MEM_PAGE) != 0)
             return false;
     }
@@ -293,6 +331,38 @@ bool io_mem_equal(struct io *a, struct io *b)
     const struct io_mem *mem_a = to_mem(a), *mem_b = to_mem(b);
 
     return mem_a->length == mem_b->length && pages_match(mem_a, mem_b) && pages_match(mem_b, mem_a);
+}
+
+/* One step of a hash that takes 64 bits at a time. */
+static uint64_t mix(uint64_t hash, uint64_t value)
+{
+    hash = (hash ^ value) * UINT64_C(0x9e3779b97f4a7c15);
+    return hash ^ hash >> 32;
+}
+
+static uint64_t page_hash(struct page *page)
+{
+    uint64_t hash = page->hash, value;
+
+    if (hash || zero_all(page->bytes, IO_MEM_PAGE))
+        return hash;
+    hash = mix(1, page->index);
+    for (size_t i = 0; i < IO_MEM_PAGE; i += sizeof(value)) {
+        memcpy(&value, page->bytes + i, sizeof(value));
+        hash = mix(hash, value);
+    }
+    page->hash = hash;
+    return hash;
+}
+
+uint64_t io_mem_hash(struct io *io)
+{
+    const struct io_mem *mem = to_mem(io);
+    uint64_t hash = mix(0, mem->length);
+
+    for (size_t i = 0; i < mem->count; i++)
+        hash += page_hash(mem->pages[i]);
+    return hash;
 }
 
 struct io_mem_counts io_mem_counts(struct io *io)

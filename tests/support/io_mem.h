@@ -22,11 +22,20 @@ struct io_mem_counts {
 /* A file of length bytes, all a hole. Aborts when out of memory, as does all of io_mem. */
 struct io *io_mem_new(uint64_t length);
 
-/* Another file with the same bytes and holes. */
+/*
+ * Another file with the same bytes and holes. It costs little: the two share what neither of them
+ * changes.
+ */
 struct io *io_mem_copy(struct io *io);
 
 /* Whether two files have the same length and bytes. */
 bool io_mem_equal(struct io *a, struct io *b);
+
+/*
+ * A number for the length and bytes of a file: the same for files that are equal, another for
+ * others but by a chance of 2^-64. What copies share is looked at once.
+ */
+uint64_t io_mem_hash(struct io *io);
 
 struct io_mem_counts io_mem_counts(struct io *io);
 void io_mem_reset_counts(struct io *io);

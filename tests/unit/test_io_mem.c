@@ -85,6 +85,63 @@ START_TEST(random_changes_are_what_a_plain_array_says)
 }
 END_TEST
 
+START_TEST(copies_do_not_see_each_others_changes)
+{
+    struct unit_random random = {100 + (uint64_t)_i};
+    static struct model models[4];
+    struct io *files[4] = {io_mem_new(0)};
+
+    memset(models, 0, sizeof(models));
+    for (int i = 0; i < 30; i++)
+        random_step(files[0], &models[0], &random);
+    for (size_t i = 1; i < 4; i++) {
+        models[i] = models[0];
+        files[i] = io_mem_copy(files[i - 1]);
+    }
+    for (int i = 0; i < 60; i++) {
+        size_t which = unit_random_below(&random, 4);
+
+        random_step(files[which], &models[which], &random);
+        for (size_t other = 0; other < 4; other++)
+            check_against(files[other], &models[other]);
+    }
+    for (size_t i = 0; i < 4; i++) {
+        io_close(files[i]);
+        for (size_t other = i + 1; other < 4; other++)
+            check_against(files[other], &models[other]);
+    }
+}
+END_TEST
+
+START_TEST(the_hash_tells_files_apart_by_length_and_bytes)
+{
+    struct io *io = io_mem_new(5 * IO_MEM_PAGE), *copy;
+    uint64_t before = io_mem_hash(io);
+
+    unit_fill(io, IO_MEM_PAGE, 1, 0);
+    ck_assert_uint_eq(io_mem_hash(io), before);
+    unit_fill(io, IO_MEM_PAGE, IO_MEM_PAGE, 7);
+    ck_assert_uint_ne(io_mem_hash(io), before);
+    copy = io_mem_copy(io);
+    ck_assert_uint_eq(io_mem_hash(copy), io_mem_hash(io));
+    unit_fill(copy, IO_MEM_PAGE + 8, 1, 8);
+    ck_assert_uint_ne(io_mem_hash(copy), io_mem_hash(io));
+    unit_fill(copy, IO_MEM_PAGE + 8, 1, 7);
+    ck_assert_uint_eq(io_mem_hash(copy), io_mem_hash(io));
+    ck_assert_int_eq(io_zero(copy, IO_MEM_PAGE, 1, NULL), QED_OK);
+    ck_assert_uint_ne(io_mem_hash(copy), io_mem_hash(io));
+    ck_assert_int_eq(io_zero(copy, IO_MEM_PAGE, IO_MEM_PAGE, NULL), QED_OK);
+    ck_assert_uint_eq(io_mem_hash(copy), before);
+    unit_fill(copy, 2 * IO_MEM_PAGE, IO_MEM_PAGE, 7); /* the same bytes elsewhere */
+    ck_assert_uint_ne(io_mem_hash(copy), io_mem_hash(io));
+    ck_assert_int_eq(io_set_length(copy, 6 * IO_MEM_PAGE, NULL), QED_OK);
+    ck_assert_int_eq(io_zero(copy, 0, 6 * IO_MEM_PAGE, NULL), QED_OK);
+    ck_assert_uint_ne(io_mem_hash(copy), before);
+    io_close(copy);
+    io_close(io);
+}
+END_TEST
+
 START_TEST(a_file_of_terabytes_tells_its_holes)
 {
     struct io *io = io_mem_new(UINT64_C(1) << 60);
@@ -166,6 +223,8 @@ int main(void)
     TCase *tests = tcase_create("io_mem");
 
     tcase_add_loop_test(tests, random_changes_are_what_a_plain_array_says, 0, 10);
+    tcase_add_loop_test(tests, copies_do_not_see_each_others_changes, 0, 10);
+    tcase_add_test(tests, the_hash_tells_files_apart_by_length_and_bytes);
     tcase_add_test(tests, a_file_of_terabytes_tells_its_holes);
     tcase_add_test(tests, reads_past_the_end_are_short);
     tcase_add_test(tests, the_chosen_operation_fails_and_leaves_the_file_alone);

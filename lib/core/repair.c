@@ -1,0 +1,277 @@
+/*
+ * The steps of a repair, and the findings with what was done about each.
+ * SPDX-License-Identifier: MIT
+ */
+#include "core/repair.h"
+
+#include "base/checked.h"
+#include "core/undo.h"
+#include "format/qed_apply.h"
+#include "io/io_file.h"
+
+/* What becomes of a finding that is about no entry. */
+static enum problem_action other_action(const struct check_report *report,
+                                        const struct problem *finding)
+{
+    bool given_back = report->repair.leaks == QED_LEAKS_GIVEN_BACK;
+
+    switch (finding->id) {
+    case PROBLEM_LEAK:
+        return given_back ? ACTION_PUNCH : ACTION_LEAVE;
+    case PROBLEM_LEAK_TAIL:
+        if (!given_back)
+            return ACTION_LEAVE;
+        return report->repair.cut ? ACTION_CUT : ACTION_PUNCH;
+    case PROBLEM_DIRTY:
+        return report->mark_cleared ? ACTION_CLEAR_BITS : ACTION_NONE;
+    default:
+        return ACTION_NONE;
+    }
+}
+
+/* Whether a fix is about what a finding is about: the same place, and one of a kind. */
+static bool settles(const struct problem *fix, const struct problem *finding)
+{
+    return problem_compare_place(fix, finding) == 0 &&
+           (fix->id == finding->id ||
+            (fix->has_l1_index && problem_kind(finding->id)->severity == SEVERITY_CORRUPTION));
+}
+
+/* Whether an orphaned table has been given a place: that report names the place, too. */
+static bool is_adopted(const struct problem_list *fixes, const struct problem *finding)
+{
+    for (size_t i = 0; finding->id == PROBLEM_ORPHAN_TABLE && i < fixes->count; i++) {
+        if (fixes->problems[i].id == PROBLEM_ORPHAN_TABLE &&
+            fixes->problems[i].file_off == finding->file_off)
+            return true;
+    }
+    return false;
+}
+
+/* What was wrong with the header before it was mended. */
+static void join_header_problems(struct check_report *report)
+{
+    for (size_t i = 0; i < report->header_problems.count; i++) {
+        struct problem problem = report->header_problems.problems[i];
+
+        if (problem.id != PROBLEM_DIRTY)
+            problem.action = ACTION_SET_FIELD;
+        problem_list_add(&report->problems, &problem);
+    }
+}
+
+/* Put the actions to the findings; fixes of what came to light on the way are findings, too. */
+static void join_fixes(struct check_report *report)
+{
+    const struct problem_list *found = &report->first.problems, *fixes = &report->repair.fixes;
+    size_t i = 0, j = 0;
+
+    problem_list_init(&report->problems, found->limit);
+    join_header_problems(report);
+    while (i < found->count || j < fixes->count) {
+        const struct problem *fix = j < fixes->count ? &fixes->problems[j] : NULL;
+        struct problem next;
+
+        if (i < found->count && (!fix || problem_compare(&found->problems[i], fix) <= 0 ||
+                                 settles(fix, &found->problems[i]))) {
+            next = found->problems[i++];
+            next.action = other_action(report, &next);
+            if (fix && settles(fix, &next))
+                next.action = fixes->problems[j++].action;
+            else if (is_adopted(fixes, &next))
+                continue;
+        } else {
+            next = fixes->problems[j++];
+        }
+        problem_list_add(&report->problems, &next);
+    }
+    report->problems.found =
+        max_u64(found->found + report->header_problems.count, report->problems.found);
+    problem_list_sort(&report->problems);
+}
+
+static uint64_t fewer(uint64_t before, uint64_t after)
+{
+    return before > after ? before - after : 0;
+}
+
+/* Check the file as it is now. A mark that the repair itself has set excuses nothing. */
+static int verify(struct io *io, const struct check_options *options,
+                  const struct check_report *report, struct qed_check_totals *totals,
+                  struct qed_error *error)
+{
+    struct qed_image *image = NULL;
+    struct qed_check_result result;
+    int ret = qed_open(&image, io, false, error);
+
+    if (ret < 0)
+        return ret;
+    if (!report->first.is_marked)
+        image->header.features &= ~QED_FEATURE_NEED_CHECK;
+    ret = qed_check_again(image, &options->scan, 0, &result, error);
+    *totals = result.totals;
+    qed_check_release(&result);
+    qed_close(image);
+    return ret;
+}
+
+/* Change what is planned to be, and check what that led to. */
+static int change(struct qed_plan *plan, struct io *io, const struct check_options *options,
+                  struct check_report *report, struct qed_error *error)
+{
+    int ret = qed_apply(plan, io, error);
+
+    report->repaired = true;
+    return ret < 0 ? ret : verify(io, options, report, &report->totals, error);
+}
+
+/*
+ * Whether the mark of an unclean shutdown may stand for tables that the crash has lost: without it
+ * an empty L1 table would have to be taken for damage.
+ */
+static bool mark_explains(const struct check_report *report, const struct qed_check_totals *totals)
+{
+    return report->first.is_marked && totals->l1_may_be_lost;
+}
+
+static int carry_out(struct qed_plan *plan, struct io *io, const struct check_options *options,
+                     struct check_report *report, struct qed_error *error)
+{
+    bool clear_mark;
+    int ret = QED_OK;
+
+    if (qed_plan_changes_anything(plan))
+        ret = change(plan, io, options, report, error);
+    if (ret < 0 || report->totals.corruptions)
+        return ret;
+    clear_mark = options->repair == CHECK_REPAIR_ALL && !mark_explains(report, &report->totals);
+    ret = qed_apply_finish(plan, io, clear_mark, error);
+    report->totals.leaks = min_u64(report->totals.leaks, report->repair.after.leaks);
+    return ret;
+}
+
+/* Save what is going to change, then change it. */
+static int save_and_carry_out(struct qed_plan *plan, struct io *io,
+                              const struct check_options *options, struct check_report *report,
+                              struct qed_error *error)
+{
+    int ret = QED_OK;
+
+    if (options->undo_path)
+        ret = undo_save_to(options->undo_path, plan, io, error);
+    return ret < 0 ? ret : carry_out(plan, io, options, report, error);
+}
+
+static int plan_and_do(struct qed_plan *plan, struct io *io, const struct check_options *options,
+                       struct check_report *report, struct qed_error *error)
+{
+    struct qed_repair_options repair_options = {
+        .scope = options->repair == CHECK_REPAIR_LEAKS ? QED_REPAIR_LEAKS : QED_REPAIR_ALL,
+        .adopt = options->rebuild,
+        .fixed_length = io_file_is_block_device(io),
+        .free_bytes = io_file_free_space(io),
+        .problem_limit = options->problem_limit,
+        .scan = options->scan};
+    int ret = qed_repair_plan(plan, &report->first, &repair_options, &report->repair, error);
+
+    report->planned = true;
+    report->dry_run = options->dry_run;
+    report->mark_cleared = report->first.is_marked && options->repair == CHECK_REPAIR_ALL &&
+                           !report->repair.after.corruptions &&
+                           !mark_explains(report, &report->repair.after);
+    if (ret < 0 || options->dry_run || (qed_plan_is_empty(plan) && !report->mark_cleared))
+        return ret;
+    return save_and_carry_out(plan, io, options, report, error);
+}
+
+/* Work the header out from the tables. */
+static int rebuild_header(struct qed_plan *plan, struct io *io, const struct check_options *options,
+                          struct check_report *report, struct qed_error *error)
+{
+    struct qed_rebuild_options rebuild_options = {
+        .image_size = options->has_image_size ? options->image_size : 0, .scan = options->scan};
+    int ret = qed_rebuild_header(io, &rebuild_options, &report->rebuild, error);
+
+    report->rebuilt = ret == QED_OK;
+    return ret < 0 ? ret : qed_rebuild_plan_header(plan, &report->rebuild, error);
+}
+
+/* The header as it is, but for the image size. */
+static int set_image_size(struct qed_plan *plan, struct io *io, uint64_t image_size,
+                          struct qed_error *error)
+{
+    uint8_t bytes[QED_HEADER_BYTES];
+    struct qed_header header;
+    struct qed_geometry geometry;
+    uint64_t length;
+    int ret = io_get_length(io, &length, error);
+
+    if (ret == QED_OK)
+        ret = io_read_padded(io, bytes, sizeof(bytes), 0, error);
+    if (ret < 0)
+        return ret;
+    qed_header_decode(&header, bytes);
+    header.image_size = image_size;
+    ret = qed_header_validate(&header, length, &geometry, error);
+    return ret < 0 ? ret : qed_plan_set_header(plan, &header, error);
+}
+
+/* The findings so far are about a header that is no more. */
+static void put_findings_aside(struct check_report *report)
+{
+    report->header_problems = report->first.problems;
+    report->first.problems = (struct problem_list){0};
+    qed_check_release(&report->first);
+}
+
+/* Mend the header first, where that is needed, and check what it makes of the image. */
+static int mend_header(struct qed_plan *plan, struct io *io, bool is_open,
+                       const struct check_options *options, struct check_report *report,
+                       struct qed_error *error)
+{
+    bool is_lost = !is_open || !report->first.makes_sense || report->first.l1_is_empty;
+    struct qed_image *image = NULL;
+    int ret = QED_OK;
+
+    if (options->rebuild && is_lost)
+        ret = rebuild_header(plan, io, options, report, error);
+    else if (options->has_image_size)
+        ret = set_image_size(plan, io, options->image_size, error);
+    qed_plan_settle(plan);
+    if (ret < 0 || (is_open && !qed_plan_changes_anything(plan) && !report->rebuilt))
+        return ret;
+    ret = qed_open(&image, qed_plan_view(plan), false, error);
+    if (ret < 0)
+        return ret;
+    put_findings_aside(report);
+    ret = (report->rebuilt ? qed_check_again : qed_check)(
+        image, &options->scan, options->problem_limit, &report->first, error);
+    if (!options->dry_run || !is_open)
+        report->totals = report->first.totals;
+    if (options->dry_run && !is_open)
+        report->totals.corruptions += report->header_problems.found;
+    qed_close(image);
+    return ret;
+}
+
+int repair_image(struct io *io, bool is_open, const struct check_options *options,
+                 struct check_report *report, struct qed_error *error)
+{
+    uint64_t corruptions = report->first.totals.corruptions, leaks = report->first.totals.leaks;
+    struct qed_plan *plan = NULL;
+    int ret = qed_plan_new(&plan, io, error);
+
+    if (ret == QED_OK)
+        ret = mend_header(plan, io, is_open, options, report, error);
+    report->repair_refused = !report->first.makes_sense;
+    if (ret == QED_OK && !report->repair_refused)
+        ret = plan_and_do(plan, io, options, report, error);
+    if (ret == QED_OK && !options->dry_run) {
+        report->corruptions_fixed = fewer(corruptions, report->totals.corruptions);
+        report->leaks_fixed = fewer(leaks, report->totals.leaks);
+    }
+    if (report->planned)
+        join_fixes(report);
+    qed_plan_free(plan);
+    return ret;
+}

@@ -1,0 +1,235 @@
+/*
+ * L2 entries that are invalid, and what the end of the file has cut short.
+ * SPDX-License-Identifier: MIT
+ */
+#include "format/qed_repair_state.h"
+
+/* An entry at hand, with its neighbours in the table. */
+struct place {
+    const struct qed_scan_piece *piece;
+    size_t at;
+};
+
+/* Whether a cluster continues what the entry before or after this one names. */
+static bool continues_neighbour(const struct qed_geometry *g, const struct place *place,
+                                uint64_t cluster)
+{
+    const struct qed_scan_piece *piece = place->piece;
+    bool after = place->at > 0 && piece->entries[place->at - 1] > QED_ENTRY_ZERO &&
+                 piece->entries[place->at - 1] + g->cluster_size == cluster;
+    bool before = place->at + 1 < piece->count && piece->entries[place->at + 1] > QED_ENTRY_ZERO &&
+                  piece->entries[place->at + 1] == cluster + g->cluster_size;
+
+    return after || before;
+}
+
+/*
+ * The cluster that is one bit away from the entry, that nothing refers to, and that continues what
+ * a neighbour names; 0 when there is none. A chance of one bit alone would be no evidence: in a
+ * file that was cut, many clusters are one bit away from many entries.
+ */
+static uint64_t find_unflipped(const struct repair *repair, const struct place *place)
+{
+    const struct qed_geometry *g = repair->geometry;
+    uint64_t entry = place->piece->entries[place->at];
+
+    for (unsigned int bit = g->cluster_shift; bit < 63; bit++) {
+        uint64_t candidate = entry ^ UINT64_C(1) << bit;
+
+        if (qed_data_offset_valid(g, candidate) &&
+            !repair_in_use(repair, candidate, g->cluster_size) &&
+            continues_neighbour(g, place, candidate))
+            return candidate;
+    }
+    return 0;
+}
+
+/* What an invalid entry is to be, and by what action. */
+static uint64_t mended_entry(const struct repair *repair, const struct place *place,
+                             enum problem_id id, enum problem_action *action)
+{
+    const struct qed_geometry *g = repair->geometry;
+    uint64_t entry = place->piece->entries[place->at];
+    uint64_t masked = round_down(entry, g->cluster_size), unflipped;
+
+    *action = ACTION_MASK;
+    if ((id == PROBLEM_L2_LOW_BITS || id == PROBLEM_L2_UNALIGNED) &&
+        qed_data_offset_valid(g, masked) && !repair_in_use(repair, masked, g->cluster_size))
+        return masked;
+    *action = ACTION_UNFLIP;
+    if ((entry & QED_ENTRY_ZERO) && is_power_of_two(entry ^ QED_ENTRY_ZERO))
+        return QED_ENTRY_ZERO;
+    unflipped = find_unflipped(repair, place);
+    if (unflipped)
+        return unflipped;
+    *action = ACTION_CLEAR;
+    return QED_ENTRY_UNALLOCATED;
+}
+
+static int repair_entry(struct repair *repair, const struct place *place, enum problem_id id,
+                        struct qed_error *error)
+{
+    const struct qed_geometry *g = repair->geometry;
+    const struct qed_scan_piece *piece = place->piece;
+    struct problem problem = qed_check_l2_problem(
+        g, id, piece->table->l1_index, piece->first_index + place->at, piece->entries[place->at]);
+    enum problem_action action;
+    uint64_t value = mended_entry(repair, place, id, &action);
+    int ret = repair_set_entry(repair, &problem, piece->table->file_off, value, action, error);
+
+    if (ret == QED_OK && value > QED_ENTRY_ZERO)
+        ret = repair_claim(repair, value, g->cluster_size, error);
+    return ret;
+}
+
+static int l2_piece(void *context, const struct qed_scan_piece *piece, struct qed_error *error)
+{
+    struct repair *repair = context;
+    int ret = QED_OK;
+
+    for (size_t i = 0; ret == QED_OK && i < piece->count; i++) {
+        struct place place = {.piece = piece, .at = i};
+        enum problem_id id;
+
+        if (piece->entries[i] <= QED_ENTRY_ZERO)
+            continue;
+        id = qed_check_l2_entry(repair->geometry, piece->entries[i]);
+        if (id != PROBLEM_COUNT && id != PROBLEM_L2_CUT_SHORT)
+            ret = repair_entry(repair, &place, id, error);
+    }
+    return ret;
+}
+
+/* Scan the damaged tables that are read as data, too, or those that are not. */
+static int scan_damaged(struct repair *repair, bool read, qed_scan_fn *fn, struct qed_error *error)
+{
+    const struct qed_scan_list *damaged = &repair->found->damaged;
+    int ret = QED_OK;
+
+    for (size_t i = 0; ret == QED_OK && i < damaged->count; i++) {
+        bool is_read;
+
+        ret = repair_is_read(repair, &damaged->tables[i], &is_read, error);
+        if (ret == QED_OK && is_read == read)
+            ret = qed_scan_table(repair->image, &damaged->tables[i], fn, repair, error);
+    }
+    return ret;
+}
+
+int repair_l2(struct repair *repair, struct qed_error *error)
+{
+    return scan_damaged(repair, false, l2_piece, error);
+}
+
+/* Let the file reach to the end of what begins at file_off. */
+static int extend(struct repair *repair, const struct problem *problem, uint64_t len,
+                  struct qed_error *error)
+{
+    if (repair->options->fixed_length) {
+        repair_report(repair, problem, ACTION_LEAVE);
+        return QED_OK;
+    }
+    repair_report(repair, problem, ACTION_EXTEND);
+    return qed_plan_extend(repair->plan, problem->value + len, error);
+}
+
+static int cut_data_piece(void *context, const struct qed_scan_piece *piece,
+                          struct qed_error *error)
+{
+    struct repair *repair = context;
+    const struct qed_geometry *g = repair->geometry;
+    int ret = QED_OK;
+
+    for (size_t i = 0; ret == QED_OK && i < piece->count; i++) {
+        uint64_t entry = piece->entries[i];
+        struct problem problem;
+
+        if (entry <= QED_ENTRY_ZERO || qed_check_l2_entry(g, entry) != PROBLEM_L2_CUT_SHORT)
+            continue;
+        problem = qed_check_l2_problem(g, PROBLEM_L2_CUT_SHORT, piece->table->l1_index,
+                                       piece->first_index + i, entry);
+        ret = extend(repair, &problem, g->cluster_size, error);
+    }
+    return ret;
+}
+
+/*
+ * Of a table that is cut short itself, or read as data until that has a copy: what points past the
+ * end of the file as it is must not come to point into what it grows by.
+ */
+static int past_end_piece(void *context, const struct qed_scan_piece *piece,
+                          struct qed_error *error)
+{
+    struct repair *repair = context;
+    int ret = QED_OK;
+
+    for (size_t i = 0; ret == QED_OK && i < piece->count; i++) {
+        struct place place = {.piece = piece, .at = i};
+
+        if (piece->entries[i] > QED_ENTRY_ZERO &&
+            qed_check_l2_entry(repair->geometry, piece->entries[i]) == PROBLEM_L2_PAST_END)
+            ret = repair_entry(repair, &place, PROBLEM_L2_PAST_END, error);
+    }
+    return ret;
+}
+
+static int cut_table_piece(void *context, const struct qed_scan_piece *piece,
+                           struct qed_error *error)
+{
+    struct repair *repair = context;
+    const struct qed_geometry *g = repair->geometry;
+    int ret = QED_OK;
+
+    for (size_t i = 0; ret == QED_OK && i < piece->count; i++) {
+        uint64_t entry = piece->entries[i];
+        struct qed_scan_table table = {.l1_index = piece->first_index + i, .file_off = entry};
+        struct problem problem;
+
+        if (entry == QED_ENTRY_UNALLOCATED || qed_check_l1_entry(g, entry) != PROBLEM_L1_CUT_SHORT)
+            continue;
+        problem = qed_check_l1_problem(g, PROBLEM_L1_CUT_SHORT, table.l1_index, entry);
+        ret = extend(repair, &problem, g->table_bytes, error);
+        if (ret == QED_OK && !repair->options->fixed_length)
+            ret = qed_scan_table(repair->image, &table, past_end_piece, repair, error);
+    }
+    return ret;
+}
+
+int repair_cut_short(struct repair *repair, struct qed_error *error)
+{
+    const struct qed_scan_list *damaged = &repair->found->damaged;
+    int ret = qed_scan_l1(repair->image, cut_table_piece, repair, error);
+
+    for (size_t i = 0; ret == QED_OK && i < damaged->count; i++)
+        ret = qed_scan_table(repair->image, &damaged->tables[i], cut_data_piece, repair, error);
+    return ret;
+}
+
+int repair_past_end_of_read_tables(struct repair *repair, struct qed_error *error)
+{
+    return scan_damaged(repair, true, past_end_piece, error);
+}
+
+static int leave_piece(void *context, const struct qed_scan_piece *piece, struct qed_error *error)
+{
+    struct repair *repair = context;
+    const struct qed_geometry *g = repair->geometry;
+
+    (void)error;
+    for (size_t i = 0; i < piece->count; i++) {
+        uint64_t entry = piece->entries[i];
+        enum problem_id id = entry > QED_ENTRY_ZERO ? qed_check_l2_entry(g, entry) : PROBLEM_COUNT;
+        struct problem problem;
+
+        if (id == PROBLEM_COUNT || id == PROBLEM_L2_CUT_SHORT)
+            continue;
+        problem = qed_check_l2_problem(g, id, piece->table->l1_index, piece->first_index + i, entry);
+        repair_report(repair, &problem, ACTION_LEAVE);
+    }
+    return QED_OK;
+}
+
+int repair_leave_read_tables(struct repair *repair, struct qed_error *error)
+{
+    return scan_damaged(repair, true, leave_piece, error);
+}
