@@ -20,7 +20,7 @@
  *      8  8  place in the image file
  *     16  8  length, bytes
  *     24  8  of WORD: bit i is set when the repair changes the i-th 64-bit word
- *     32  8  of WORD: those of them that it changes first, QED_PLAN_EARLY
+ *     32  8  of WORD: those of them that it changes before the file grows
  *     40  4  CRC-32 of the bytes before the repair; 0 where there were none
  *     44  4  CRC-32 of the bytes after it; 0 where there are none
  *

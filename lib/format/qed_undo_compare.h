@@ -13,7 +13,7 @@ struct qed_undo_state {
     bool is_foreign; /* it is neither as before the repair nor as after it nor between these */
     bool is_old;     /* it is as before the repair */
     bool has_lost;   /* the record has space that was given back */
-    bool has_early;  /* the record has words that the repair changes first */
+    bool has_early;  /* the record has words that the repair changes before it appends */
     uint8_t old_sector[QED_SECTOR]; /* the first one, before the repair */
 };
 

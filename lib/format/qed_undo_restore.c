@@ -128,16 +128,16 @@ static int restore_early_words(struct undo *undo, const struct qed_undo_block *b
     return restore_sector(undo, block, 0, error);
 }
 
-/* Durably set NEED_CHECK in whatever header there is. */
+/* Durably set NEED_CHECK in whatever header there is; where it is set it may not be durable yet. */
 static int mark(struct undo *undo, struct qed_error *error)
 {
     uint8_t sector[QED_SECTOR];
     int ret = io_read(undo->image, sector, sizeof(sector), 0, error);
 
-    if (ret < 0 || undo->state.marked)
-        return ret;
-    set_mark(sector);
-    ret = io_write(undo->image, sector, sizeof(sector), 0, error);
+    if (ret == QED_OK && !undo->state.marked) {
+        set_mark(sector);
+        ret = io_write(undo->image, sector, sizeof(sector), 0, error);
+    }
     return ret < 0 ? ret : io_flush(undo->image, error);
 }
 

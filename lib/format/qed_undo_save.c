@@ -7,6 +7,7 @@
 #include <string.h>
 
 #include "base/le.h"
+#include "format/qed_plan_sources.h"
 #include "format/qed_undo.h"
 #include "format/qed_undo_record.h"
 #include "format/qed_undo_witness.h"
@@ -28,6 +29,7 @@ struct save {
     struct qed_plan *plan;
     struct io *image;
     struct qed_undo_lengths lengths;
+    struct qed_plan_sources sources; /* of copies */
     struct writer writer;
     const struct qed_plan_word *words; /* those that are still to come, as the next two */
     const struct qed_plan_run *punches;
@@ -104,6 +106,12 @@ static uint64_t next_sector(const struct save *save)
     return round_down(save->words->file_off, QED_SECTOR);
 }
 
+/* Whether the repair changes a word before the file grows (qed_apply.c). */
+static bool is_early(const struct save *save, const struct qed_plan_word *word)
+{
+    return word->step <= QED_PLAN_EARLY && !qed_plan_sources_have(&save->sources, word->file_off);
+}
+
 /* The sector at file_off with those words that come next and lie in it. */
 static int save_sector(struct save *save, uint64_t file_off, bool punched, struct qed_error *error)
 {
@@ -123,7 +131,7 @@ static int save_sector(struct save *save, uint64_t file_off, bool punched, struc
         uint64_t bit = UINT64_C(1) << (save->words->file_off - file_off) / QED_UNDO_WORD_BYTES;
 
         block.words |= bit;
-        if (save->words->step == QED_PLAN_EARLY)
+        if (is_early(save, save->words))
             block.early |= bit;
         le64_store(to, save->words->value);
         to += QED_UNDO_WORD_BYTES;
@@ -360,9 +368,12 @@ int qed_undo_save(struct qed_plan *plan, struct io *image, struct io *record,
     save.buffer = malloc(QED_UNDO_DATA_MAX);
     save.writer.gathered = malloc(OUT_BYTES);
     if (save.buffer && save.writer.gathered)
-        ret = save_all(&save, error);
+        ret = qed_plan_sources_list(&save.sources, plan, error);
     else
         ret = qed_fail(error, QED_ERR_NO_MEMORY, "out of memory");
+    if (ret == QED_OK)
+        ret = save_all(&save, error);
+    qed_plan_sources_release(&save.sources);
     free(save.buffer);
     free(save.writer.gathered);
     return ret;

@@ -7,6 +7,7 @@
 #include <stdlib.h>
 
 #include "base/checked.h"
+#include "format/qed_apply.h"
 #include "support/io_mem.h"
 #include "support/unit.h"
 
@@ -56,7 +57,7 @@ static void plan_words(struct qed_plan *plan, unsigned int changes)
         set(plan, 2 * C + 1024, QED_PLAN_MOVE);
     if (changes & UNDO_CASE_SETTLE)
         set(plan, 5 * C + 2048, QED_PLAN_SETTLE); /* where a hole is */
-    for (uint64_t i = 0; changes & UNDO_CASE_MIXED && i < 200; i++)
+    for (uint64_t i = 0; changes & UNDO_CASE_MIXED && i < 80; i++)
         set(plan, 3 * C + i * 8, (enum qed_plan_step)(i % QED_PLAN_STEPS));
     if (changes & UNDO_CASE_HEADER) {
         DO(qed_plan_set(plan, 0, UINT64_C(0x100000444551), QED_PLAN_EARLY, NULL));
@@ -76,6 +77,8 @@ static void plan_growth(struct qed_plan *plan, unsigned int changes)
         DO(qed_plan_extend(plan, round_down(qed_plan_old_length(plan) + C, C), NULL));
     if (changes & UNDO_CASE_COPIES) {
         DO(qed_plan_copy(plan, 9 * C, 3 * C, C, &to, NULL)); /* with a hole */
+        set(plan, 9 * C + 16, QED_PLAN_EARLY);               /* in the source of a copy */
+        set(plan, 9 * C + 24, QED_PLAN_MOVE);
         set(plan, to + 8, QED_PLAN_MOVE);
         set(plan, to + 2 * C, QED_PLAN_SETTLE);
         DO(qed_plan_copy(plan, (CLUSTERS - 1) * C, C, C, &to, NULL)); /* past the end, perhaps */
@@ -129,94 +132,11 @@ void undo_case_free(struct undo_case *c)
     io_close(c->record);
 }
 
-static int write_word(struct io *io, uint64_t file_off, uint64_t value, struct qed_error *error)
-{
-    uint8_t bytes[8];
-
-    for (size_t i = 0; i < sizeof(bytes); i++)
-        bytes[i] = (uint8_t)(value >> (8 * i));
-    return io_write(io, bytes, sizeof(bytes), file_off, error);
-}
-
-static int write_mark(struct io *io, bool marked, struct qed_error *error)
-{
-    uint8_t byte;
-    int ret = io_read(io, &byte, 1, FEATURES, error);
-
-    if (ret < 0)
-        return ret;
-    byte = (uint8_t)(marked ? byte | NEED_CHECK : byte & ~NEED_CHECK);
-    ret = io_write(io, &byte, 1, FEATURES, error);
-    return ret < 0 ? ret : io_flush(io, error);
-}
-
-static int write_words(const struct qed_plan *plan, struct io *io, enum qed_plan_step step,
-                       struct qed_error *error)
-{
-    size_t count;
-    const struct qed_plan_word *words = qed_plan_words(plan, &count);
-    int ret = QED_OK;
-
-    for (size_t i = 0; ret == QED_OK && i < count; i++) {
-        uint64_t value = words[i].value;
-
-        if (words[i].step != step)
-            continue;
-        if (words[i].file_off == FEATURES)
-            value |= NEED_CHECK;
-        ret = write_word(io, words[i].file_off, value, error);
-    }
-    return ret < 0 ? ret : io_flush(io, error);
-}
-
-static int write_copies(const struct qed_plan *plan, struct io *io, struct qed_error *error)
-{
-    size_t count;
-    const struct qed_plan_run *copies = qed_plan_copies(plan, &count);
-    int ret = QED_OK;
-
-    if (qed_plan_full_length(plan) > qed_plan_old_length(plan))
-        ret = io_set_length(io, qed_plan_full_length(plan), error);
-    for (size_t i = 0; ret == QED_OK && i < count; i++) {
-        for (uint64_t at = 0; ret == QED_OK && at < copies[i].len; at += C) {
-            uint8_t bytes[C];
-
-            ret = io_read(io, bytes, C, copies[i].from + at, error);
-            if (ret == QED_OK)
-                ret = io_write(io, bytes, C, copies[i].to + at, error);
-        }
-    }
-    return ret < 0 ? ret : io_flush(io, error);
-}
-
-static int give_back(const struct qed_plan *plan, struct io *io, struct qed_error *error)
-{
-    size_t count;
-    const struct qed_plan_run *punches = qed_plan_punches(plan, &count);
-    int ret = QED_OK;
-
-    for (size_t i = 0; ret == QED_OK && i < count; i++)
-        ret = io_zero(io, punches[i].from, punches[i].len, error);
-    if (ret == QED_OK && qed_plan_cut_length(plan) < qed_plan_full_length(plan))
-        ret = io_set_length(io, qed_plan_cut_length(plan), error);
-    return ret;
-}
-
 int undo_case_apply(struct qed_plan *plan, struct io *io, struct qed_error *error)
 {
-    int ret = write_mark(io, true, error);
+    int ret = qed_apply(plan, io, error);
 
-    if (ret == QED_OK)
-        ret = write_words(plan, io, QED_PLAN_EARLY, error);
-    if (ret == QED_OK)
-        ret = write_copies(plan, io, error);
-    if (ret == QED_OK)
-        ret = write_words(plan, io, QED_PLAN_MOVE, error);
-    if (ret == QED_OK)
-        ret = write_words(plan, io, QED_PLAN_SETTLE, error);
-    if (ret == QED_OK)
-        ret = give_back(plan, io, error);
-    return ret < 0 ? ret : write_mark(io, false, error);
+    return ret < 0 ? ret : qed_apply_finish(plan, io, true, error);
 }
 
 void undo_case_repair(struct undo_case *c)

@@ -40,8 +40,7 @@ struct undo_case undo_case_new(unsigned int changes);
 void undo_case_free(struct undo_case *c);
 
 /*
- * Carry out a plan on io, which has the bytes of the file that it was made for, in the order that
- * is documented for a repair (qed_plan.h), each word and each cluster with a write of its own.
+ * Carry out a plan, up to its end, on io, which has the bytes of the file that it was made for.
  */
 int undo_case_apply(struct qed_plan *plan, struct io *io, struct qed_error *error);
 

@@ -47,16 +47,19 @@ static struct io *record_of(const struct bytes *bytes)
 /* Refused with any of the errors of a record, with nothing written. */
 static void check_bytes_refused(struct io *image, const struct bytes *bytes)
 {
-    struct io *record = record_of(bytes), *before = io_mem_copy(image);
+    struct io *record = record_of(bytes);
     struct qed_error error = QED_ERROR_INIT;
+    struct io_mem_counts counts;
     bool changed;
-    int ret = undo_case_undo(image, record, &changed, &error);
+    int ret;
 
+    io_mem_reset_counts(image);
+    ret = undo_case_undo(image, record, &changed, &error);
+    counts = io_mem_counts(image);
     if (ret != QED_ERR_CORRUPT && ret != QED_ERR_SHORT_READ && ret != QED_ERR_FORMAT)
         ck_abort_msg("%s: %s", qed_code_name(ret), error.text);
-    if (changed || !io_mem_equal(image, before))
+    if (changed || counts.writes || counts.zeroes || counts.set_lengths)
         ck_abort_msg("the image was changed");
-    io_close(before);
     io_close(record);
 }
 
@@ -122,14 +125,14 @@ START_TEST(a_damaged_record_is_refused)
 }
 END_TEST
 
-/* All of a small record, so that no field is left out. */
-START_TEST(every_bit_counts)
+/* All of a small record, so that no field is left out; of each byte one bit at least. */
+START_TEST(every_byte_counts)
 {
     struct undo_case c = undo_case_new(UNDO_CASE_EARLY | UNDO_CASE_COPIES);
     struct bytes bytes = bytes_of(c.record);
 
     undo_case_repair(&c);
-    for (size_t i = 8; i < bytes.len * 8; i++) { /* what is not QEDUNDO at all comes below */
+    for (size_t i = 8; i < bytes.len * 8; i += 5) { /* what is not QEDUNDO at all comes below */
         bytes.at[i / 8] ^= (uint8_t)(1 << i % 8);
         check_bytes_refused(c.image, &bytes);
         bytes.at[i / 8] ^= (uint8_t)(1 << i % 8);
@@ -144,7 +147,7 @@ START_TEST(a_record_that_was_cut_anywhere_is_told_to_be_incomplete)
     struct undo_case c = undo_case_new(UNDO_CASE_EARLY | UNDO_CASE_COPIES);
     struct bytes bytes = bytes_of(c.record);
 
-    for (size_t len = bytes.len; len-- > 8;) {
+    for (size_t len = bytes.len; len-- > 8; len -= len > 600 ? 6 : 0) {
         bytes.len = len;
         struct io *record = record_of(&bytes);
 
@@ -476,7 +479,7 @@ int main(void)
     TCase *tests = tcase_create("qed_undo_hostile");
 
     tcase_add_loop_test(tests, a_damaged_record_is_refused, 0, 2);
-    tcase_add_test(tests, every_bit_counts);
+    tcase_add_test(tests, every_byte_counts);
     tcase_add_test(tests, a_record_that_was_cut_anywhere_is_told_to_be_incomplete);
     tcase_add_test(tests, what_is_no_record_is_told_from_one_that_is_damaged);
     tcase_add_test(tests, a_crafted_record_that_is_right_is_accepted);
