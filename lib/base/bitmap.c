@@ -63,11 +63,13 @@ static uint64_t *touch_piece(struct bitmap *bitmap, uint64_t bit)
 {
     uint64_t **place = &bitmap->pieces[bit >> PIECE_SHIFT];
     uint64_t *piece = __atomic_load_n(place, __ATOMIC_ACQUIRE);
+    uint64_t bits_left = bitmap->bit_count - round_down(bit, PIECE_BITS);
     uint64_t *mine;
 
     if (piece)
         return piece;
-    mine = calloc(PIECE_WORDS, sizeof(uint64_t));
+    /* The last piece is as long as need be. */
+    mine = calloc(min_u64(PIECE_WORDS, blocks_for(bits_left, 6)), sizeof(uint64_t));
     if (!mine)
         return NULL;
     if (__atomic_compare_exchange_n(place, &piece, mine, false, __ATOMIC_ACQ_REL,

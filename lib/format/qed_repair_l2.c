@@ -216,6 +216,25 @@ static int cut_data_piece(void *context, const struct qed_scan_piece *piece,
     return ret;
 }
 
+/* Whether the end of the file goes through an entry: what is there of it names anything. */
+static bool is_cut(const struct repair *repair, const struct qed_scan_piece *piece, size_t at)
+{
+    uint64_t file_off = piece->table->file_off + (piece->first_index + at) * sizeof(uint64_t);
+
+    return repair->geometry->file_length - file_off < sizeof(uint64_t);
+}
+
+static int clear_cut(struct repair *repair, const struct qed_scan_piece *piece, size_t at,
+                     struct qed_error *error)
+{
+    struct problem problem =
+        qed_check_l2_problem(repair->geometry, PROBLEM_L2_PAST_END, piece->table->l1_index,
+                             piece->first_index + at, piece->entries[at]);
+
+    return repair_set_entry(repair, &problem, piece->table->file_off, QED_ENTRY_UNALLOCATED,
+                            ACTION_CLEAR, error);
+}
+
 /*
  * Of a table that is cut short itself, or read as data until that has a copy: what points past the
  * end of the file as it is must not come to point into what it grows by.
@@ -229,8 +248,12 @@ static int past_end_piece(void *context, const struct qed_scan_piece *piece,
     for (size_t i = 0; ret == QED_OK && i < piece->count; i++) {
         struct place place = {.piece = piece, .at = i};
 
-        if (piece->entries[i] > QED_ENTRY_ZERO &&
-            qed_check_l2_entry(repair->geometry, piece->entries[i]) == PROBLEM_L2_PAST_END)
+        if (piece->entries[i] == QED_ENTRY_UNALLOCATED)
+            continue;
+        if (is_cut(repair, piece, i))
+            ret = clear_cut(repair, piece, i, error);
+        else if (piece->entries[i] != QED_ENTRY_ZERO &&
+                 qed_check_l2_entry(repair->geometry, piece->entries[i]) == PROBLEM_L2_PAST_END)
             ret = repair_entry(repair, &place, PROBLEM_L2_PAST_END, error);
     }
     return ret;

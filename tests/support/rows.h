@@ -1,0 +1,50 @@
+/*
+ * One small image, and every kind of damage that a repair knows done to it: the rows of the table
+ * of repairs, with what a repair does about each.
+ * SPDX-License-Identifier: MIT
+ */
+#ifndef SUPPORT_ROWS_H
+#define SUPPORT_ROWS_H
+
+#include <stddef.h>
+#include <stdint.h>
+
+#include "format/qed_repair.h"
+#include "io/io.h"
+
+#define ROWS_CLUSTER UINT64_C(4096)
+#define ROWS_HEADER (2 * ROWS_CLUSTER)
+
+/*
+ * The sound image. File offsets; L1[0], L1[1] and L1[3] are the tables t[0] to t[2].
+ * t[0]: entries 0 to 5 are data[0] to data[5]. t[1]: 0, 1, 5 are data[6] to data[8], 6 is zeroes.
+ * t[2], the last table of the file: 0 is data[9], 100 is data[10], the last cluster.
+ * The clusters are filled with 'a', 'b', …; data[5] has three words of text and zeroes.
+ */
+struct rows_image {
+    uint64_t table_bytes, span; /* span: guest bytes of a table */
+    uint64_t l1, t[3], data[11], end;
+    struct io *io; /* an io_mem */
+};
+
+/* What a repair is expected to do about the finding that a row is about. */
+struct row {
+    const char *name;
+    void (*damage)(const struct rows_image *image);
+    enum problem_id id; /* PROBLEM_COUNT: nothing is done */
+    enum problem_action action;
+    unsigned int times; /* this action is taken */
+    struct {
+        unsigned int spans, clusters; /* of the guest: what tables map, and clusters */
+    } lost, kept;
+    enum qed_leaks_fate fate; /* of leaks */
+    uint64_t left;            /* tables that stay shared */
+};
+
+/* The sound image with tables of table_size clusters, 1 or 2; the caller closes io. */
+struct rows_image rows_image_new(uint32_t table_size);
+
+extern const struct row rows[];
+extern const size_t rows_count;
+
+#endif
