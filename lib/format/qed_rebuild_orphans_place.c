@@ -255,6 +255,22 @@ static struct orphan *only_unplaced(const struct placing *placing)
     return found;
 }
 
+/* Whether an empty entry is left for a table at file_off, as far as its neighbours tell. */
+static bool has_free_place(const struct placing *placing, uint64_t file_off, uint64_t except_l1)
+{
+    const struct qed_scan_list *known = &placing->known;
+    size_t before = known_before(placing, file_off), after = before;
+    uint64_t low, high;
+
+    while (before > 0 && known->tables[before - 1].l1_index == except_l1)
+        before--;
+    while (after < known->count && known->tables[after].l1_index == except_l1)
+        after++;
+    low = before > 0 ? known->tables[before - 1].l1_index + 1 : 0;
+    high = after < known->count ? known->tables[after].l1_index : placing->entries;
+    return low < high && bitmap_next_clear(placing->taken, low) < high;
+}
+
 /*
  * Entries that name the table of an entry before them are no places like those that are empty: a
  * guess there would cost what can be read. One is the place of an orphan that fits nowhere else.
@@ -276,7 +292,7 @@ static int place_by_doubles(struct placing *placing, struct qed_error *error)
         if (bitmap_set_range(placing->taken, entry->l1_index, 1, &ignored) < 0)
             return qed_fail(error, QED_ERR_NO_MEMORY, "out of memory");
         if (orphan && fits_size(placing, orphan, entry->l1_index) &&
-            bitmap_next_clear(placing->taken, 0) == placing->entries)
+            !has_free_place(placing, orphan->file_off, known->tables[at].l1_index))
             ret = place_by_double(placing, orphan, known->tables[at].l1_index, entry->l1_index,
                                   entry->file_off, QED_ADOPTION_ONLY_PLACE, error);
     }

@@ -158,8 +158,10 @@ static int repair_adopt(struct repair *repair, struct qed_error *error)
     struct qed_adoption_report adopted;
     int ret;
 
-    if (!repair->options->adopt || !repair->found->totals.leaks)
+    /* Once: copies that a later round makes say nothing of where tables were. */
+    if (!repair->options->adopt || repair->has_adopted || !repair->found->totals.leaks)
         return QED_OK;
+    repair->has_adopted = true;
     ret = qed_rebuild_adopt(repair->plan, repair->image, &options, &adopted, error);
     for (size_t i = 0; ret == QED_OK && i < adopted.count; i++) {
         const struct qed_adoption *adoption = &adopted.adoptions[i];
