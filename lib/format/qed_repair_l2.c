@@ -10,17 +10,22 @@ struct place {
     size_t at;
 };
 
+/* What the entry at an index names, its low bits aside; 0 when it names nothing. */
+static uint64_t named_by(const struct qed_geometry *g, const struct qed_scan_piece *piece,
+                         size_t at)
+{
+    return at < piece->count ? round_down(piece->entries[at], g->cluster_size) : 0;
+}
+
 /* Whether a cluster continues what the entry before or after this one names. */
 static bool continues_neighbour(const struct qed_geometry *g, const struct place *place,
                                 uint64_t cluster)
 {
-    const struct qed_scan_piece *piece = place->piece;
-    bool after = place->at > 0 && piece->entries[place->at - 1] > QED_ENTRY_ZERO &&
-                 piece->entries[place->at - 1] + g->cluster_size == cluster;
-    bool before = place->at + 1 < piece->count && piece->entries[place->at + 1] > QED_ENTRY_ZERO &&
-                  piece->entries[place->at + 1] == cluster + g->cluster_size;
+    uint64_t before = place->at > 0 ? named_by(g, place->piece, place->at - 1) : 0;
+    uint64_t after = named_by(g, place->piece, place->at + 1);
 
-    return after || before;
+    return (before && cluster - g->cluster_size == before) ||
+           (after && cluster + g->cluster_size == after);
 }
 
 /*
