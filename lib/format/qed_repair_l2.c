@@ -14,14 +14,15 @@ struct place {
 };
 
 /*
- * Whether a neighbour names a cluster, or would but for one flipped bit; not for the same bit as
- * ours: that is the distance between the parts of a file that was cut, not chance.
+ * Whether a neighbour names a cluster, its low bits aside, or would but for one flipped bit; not for
+ * the same bit as ours: that is the distance between the parts of a file that was cut, not chance.
  */
-static bool names_nearly(uint64_t neighbour, uint64_t cluster, uint64_t our_bit)
+static bool names_nearly(const struct qed_geometry *g, uint64_t neighbour, uint64_t cluster,
+                         uint64_t our_bit)
 {
-    uint64_t bit = neighbour ^ cluster;
+    uint64_t named = round_down(neighbour, g->cluster_size), bit = named ^ cluster;
 
-    return neighbour > QED_ENTRY_ZERO && (bit == 0 || (is_power_of_two(bit) && bit != our_bit));
+    return named && (bit == 0 || (is_power_of_two(bit) && bit != our_bit));
 }
 
 /* Whether a cluster continues what the entry before or after this one names. */
@@ -31,9 +32,9 @@ static bool continues_neighbour(const struct qed_geometry *g, const struct place
     const struct qed_scan_piece *piece = place->piece;
     uint64_t bit = piece->entries[place->at] ^ cluster;
     bool after = place->at > 0 &&
-                 names_nearly(piece->entries[place->at - 1], cluster - g->cluster_size, bit);
+                 names_nearly(g, piece->entries[place->at - 1], cluster - g->cluster_size, bit);
     bool before = place->at + 1 < piece->count &&
-                  names_nearly(piece->entries[place->at + 1], cluster + g->cluster_size, bit);
+                  names_nearly(g, piece->entries[place->at + 1], cluster + g->cluster_size, bit);
 
     return after || before;
 }

@@ -19,6 +19,7 @@ struct repair {
     struct bitmap *read_tables;     /* clusters of tables that are data, too; NULL: not known yet */
     uint64_t looks;                 /* how many more tables may be looked at for flipped bits */
     struct qed_scan_list lost; /* with adopt: L1 entries as they were before they were cleared */
+    bool has_adopted;          /* lost tables were looked for */
     bool lost_to_damage;       /* an entry was cleared that no crash explains */
 };
 

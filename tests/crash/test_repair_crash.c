@@ -26,6 +26,7 @@ struct trial {
     struct io *io, *recorder;
     struct guest before, after; /* the repair that nothing cuts */
     struct check_report report;
+    bool reads_tables;      /* entries read tables as data */
     unsigned int forgotten; /* entries that no test looks at */
 };
 
@@ -74,6 +75,7 @@ static void forget_rings(struct trial *trial)
 
         if (fix->action != ACTION_COPY || fix->id == PROBLEM_L2_SHARED)
             continue;
+        trial->reads_tables = true;
         for (size_t j = 0; j < fixes->count; j++) {
             const struct problem *other = &fixes->problems[j];
             uint64_t place = place_of(trial, image, other);
@@ -166,7 +168,10 @@ static void check_mark(struct trial *trial, struct io *left, const struct io_cra
     FAIL(trial, "the image is not marked");
 }
 
-/* A second repair does what the first one would have done. */
+/*
+ * A second repair does what the first one would have done. Only where a table is read as data may
+ * an entry that points past the end come to point to where the file has grown (qed_apply.c).
+ */
 static void check_second(struct trial *trial, struct io *left, const struct io_crash_state *state)
 {
     struct qed_error error = QED_ERROR_INIT;
@@ -186,6 +191,11 @@ static void check_second(struct trial *trial, struct io *left, const struct io_c
         FAIL(trial, "a second repair has lost guest byte 0x%" PRIx64, lost);
     if (report.totals.corruptions > trial->report.totals.corruptions)
         FAIL(trial, "%" PRIu64 " corruptions are left", report.totals.corruptions);
+    lost = guest_first_loss(&trial->after, &guest);
+    if (lost != UINT64_MAX && !trial->reads_tables) {
+        tell(trial, state);
+        FAIL(trial, "guest byte 0x%" PRIx64 " is not as after one repair", lost);
+    }
     guest_release(&guest);
     check_release(&report);
 }
@@ -287,5 +297,5 @@ int main(void)
     tcase_add_loop_test(tests, each_kind_of_damage, 0, 2);
     tcase_add_loop_test(tests, two_kinds_together, 0, 2);
     tcase_add_loop_test(tests, random_damage, 0, 4);
-    return unit_run(tests);
+    return unit_run_long(tests, 900);
 }

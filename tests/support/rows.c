@@ -125,6 +125,12 @@ static void l2_flipped_alone(const struct rows_image *image)
     put_l2(image, 1, 5, image->data[8] ^ UINT64_C(1) << 40);
 }
 
+static void l2_flipped_at_end(const struct rows_image *image)
+{
+    put_l2(image, 2, 100, image->data[10] ^ UINT64_C(1) << 40);
+    put_l2(image, 2, 101, image->end);
+}
+
 static void l2_on_l1(const struct rows_image *image)
 {
     put_l2(image, 1, 1, image->l1);
@@ -405,6 +411,15 @@ const struct row rows[] = {
      {0, 0},
      LOST,
      0},
+    {"L2 flipped, a neighbour past the end",
+     l2_flipped_at_end,
+     PROBLEM_L2_PAST_END,
+     ACTION_UNFLIP,
+     1,
+     {0, 1},
+     {0, 1},
+     NONE,
+     0},
     {"L2 on the L1 table", l2_on_l1, PROBLEM_L2_ON_L1, ACTION_COPY, 1, {0, 0}, {0, 1}, GIVEN, 0},
     {"L2 on a table", l2_on_table, PROBLEM_L2_ON_TABLE, ACTION_COPY, 1, {0, 0}, {0, 1}, GIVEN, 0},
     {"L2 on its own table",
@@ -421,7 +436,8 @@ const struct row rows[] = {
      PROBLEM_L2_ON_TABLE,
      ACTION_COPY,
      1,
-     {0, 2}, {0, 2},
+     {0, 2},
+     {0, 2},
      LOST,
      0},
     {"L2 shared", l2_shared, PROBLEM_L2_SHARED, ACTION_COPY, 1, {0, 0}, {0, 1}, GIVEN, 0},

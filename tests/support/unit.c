@@ -25,11 +25,16 @@
 
 int unit_run(TCase *tcase)
 {
+    return unit_run_long(tcase, 60);
+}
+
+int unit_run_long(TCase *tcase, double seconds)
+{
     Suite *suite = suite_create("unit");
     SRunner *runner;
     int failed;
 
-    tcase_set_timeout(tcase, 60);
+    tcase_set_timeout(tcase, seconds);
     suite_add_tcase(suite, tcase);
     runner = srunner_create(suite);
     srunner_run_all(runner, CK_ENV);

@@ -14,8 +14,9 @@
 #include "format/qed_check.h"
 #include "io/io.h"
 
-/* Run the tests of tcase; returns main's exit status. */
+/* Run the tests of tcase; returns main's exit status. Each may take a minute, or so many seconds. */
 int unit_run(TCase *tcase);
+int unit_run_long(TCase *tcase, double seconds);
 
 /* Each test of tcase starts in an empty folder of its own, removed at the end. */
 void unit_use_folder(TCase *tcase);
