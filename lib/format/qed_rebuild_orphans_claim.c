@@ -9,10 +9,10 @@
 
 struct claiming {
     struct adoption *adoption;
-    struct orphan *now; /* the one that is read */
+    struct orphan *now;     /* the one that is read */
     struct bitmap *claimed; /* clusters that tables name */
-    uint64_t already;   /* entries read that name such a cluster */
-    bool is_marking;    /* what is read claims */
+    uint64_t already;       /* entries read that name such a cluster */
+    bool is_marking;        /* what is read claims */
 };
 
 /* Count an entry that names a claimed cluster, and, when marking, claim its cluster. */
@@ -26,8 +26,7 @@ static int claim_cluster(struct claiming *claiming, uint64_t entry, struct qed_e
     return QED_OK;
 }
 
-static int claim_entries(void *context, const struct qed_scan_piece *piece,
-                         struct qed_error *error)
+static int claim_entries(void *context, const struct qed_scan_piece *piece, struct qed_error *error)
 {
     struct claiming *claiming = context;
     int ret = QED_OK;
@@ -40,8 +39,7 @@ static int claim_entries(void *context, const struct qed_scan_piece *piece,
 }
 
 /* Count what a table holds, and claim what it names. */
-static int count_entries(void *context, const struct qed_scan_piece *piece,
-                         struct qed_error *error)
+static int count_entries(void *context, const struct qed_scan_piece *piece, struct qed_error *error)
 {
     struct claiming *claiming = context;
     const struct qed_walk *walk = claiming->adoption->walk;
@@ -81,8 +79,7 @@ static int count_all(struct claiming *claiming, struct qed_error *error)
         struct orphan *orphan = &adoption->orphans[i];
 
         ret = read_table(claiming, orphan, count_entries, error);
-        orphan->is_rejected =
-            orphan->good == 0 || !adoption_tolerates(orphan->good, orphan->bad);
+        orphan->is_rejected = orphan->good == 0 || !adoption_tolerates(orphan->good, orphan->bad);
     }
     return ret;
 }
@@ -103,8 +100,8 @@ static int claim(struct claiming *claiming, struct orphan *orphan, struct qed_er
     claiming->already = 0;
     claiming->is_marking = false;
     ret = read_table(claiming, orphan, claim_entries, error);
-    orphan->is_rejected = !adoption_tolerates(orphan->good - claiming->already,
-                                              orphan->bad + claiming->already);
+    orphan->is_rejected =
+        !adoption_tolerates(orphan->good - claiming->already, orphan->bad + claiming->already);
     claiming->is_marking = true;
     if (ret == QED_OK && !orphan->is_rejected)
         ret = read_table(claiming, orphan, claim_entries, error);
@@ -136,8 +133,8 @@ static int claim_in_turn(struct claiming *claiming, struct qed_error *error)
 
 int adoption_claim(struct adoption *adoption, struct qed_error *error)
 {
-    struct claiming claiming = {
-        .adoption = adoption, .claimed = bitmap_new(bitmap_bit_count(adoption->walk->used))};
+    struct claiming claiming = {.adoption = adoption,
+                                .claimed = bitmap_new(bitmap_bit_count(adoption->walk->used))};
     size_t kept = 0;
     int ret;
 

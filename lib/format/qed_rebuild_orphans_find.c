@@ -75,9 +75,9 @@ static void look_at_words(struct finder *finder, const uint8_t *bytes, size_t le
             continue;
         }
         piece->good++;
-        piece->adjoins = piece->adjoins || (cluster != piece->cluster &&
-                                            cluster + g->table_size >= piece->cluster &&
-                                            cluster <= piece->cluster + g->table_size);
+        piece->adjoins = piece->adjoins ||
+                         (cluster != piece->cluster && cluster + g->table_size >= piece->cluster &&
+                          cluster <= piece->cluster + g->table_size);
     }
 }
 
@@ -90,8 +90,7 @@ static int look_at(struct finder *finder, uint64_t file_off, size_t len, struct 
     for (size_t at = 0, step; ret == QED_OK && at < len; at += step) {
         uint64_t cluster = (file_off + at) >> g->cluster_shift;
 
-        step = (size_t)min_u64(len - at,
-                               g->cluster_size - qed_offset_in_cluster(g, file_off + at));
+        step = (size_t)min_u64(len - at, g->cluster_size - qed_offset_in_cluster(g, file_off + at));
         if (cluster != finder->now.cluster) {
             ret = end_cluster(finder, error);
             finder->now = (struct adoption_piece){.cluster = cluster};
@@ -105,11 +104,12 @@ static bool asked_to_stop(struct finder *finder, uint64_t file_off)
 {
     const struct qed_scan_options *scan = &finder->adoption->options->scan;
 
-    return scan->progress && scan->progress(scan->progress_context, file_off,
-                                            finder->walk->image.geometry.file_end);
+    return scan->progress &&
+           scan->progress(scan->progress_context, file_off, finder->walk->image.geometry.file_end);
 }
 
-/* Where to read on after at: what is left of a cluster that is no part of a table is passed over. */
+/* Where to read on after at: what is left of a cluster that is no part of a table is passed over.
+ */
 static uint64_t read_on_at(const struct finder *finder, uint64_t at)
 {
     const struct qed_geometry *g = &finder->walk->image.geometry;

@@ -14,10 +14,11 @@ struct joining {
     struct bitmap *named;  /* clusters that they name */
 };
 
-/* Pieces [first, end), with nothing but zeroes between them, and how far those reach on either side. */
+/* Pieces [first, end), with nothing but zeroes between them, and how far those reach on either
+ * side. */
 struct run {
     size_t first, end;
-    uint64_t from, to; /* clusters; no further than is of use */
+    uint64_t from, to;             /* clusters; no further than is of use */
     bool from_is_edge, to_is_edge; /* something else is there */
 };
 
@@ -107,9 +108,8 @@ static uint64_t first_start(const struct joining *joining, const struct run *run
     if (fills || (run->from_is_edge && piece == run->from))
         return run->from + (piece - run->from) / size * size;
     /* Its first cluster may hold no entry, but where there are zeroes too many, it likely does. */
-    return run->to_is_edge && run->to < piece + size && run->to >= run->from + size
-               ? run->to - size
-               : piece;
+    return run->to_is_edge && run->to < piece + size && run->to >= run->from + size ? run->to - size
+                                                                                    : piece;
 }
 
 static int add_orphan(struct adoption *adoption, const struct orphan *orphan,

@@ -11,11 +11,11 @@
 struct placing {
     struct adoption *adoption;
     const struct qed_geometry *geometry;
-    uint64_t entries;        /* of the L1, that the image's size reaches */
-    struct bitmap *taken;    /* of these: those that name a table, or have been given one */
+    uint64_t entries;           /* of the L1, that the image's size reaches */
+    struct bitmap *taken;       /* of these: those that name a table, or have been given one */
     struct qed_scan_list known; /* tables that are there, in file order */
-    size_t falls;            /* in the order of their L1 indices */
-    bool is_ordered;         /* there are two or more, and their L1 indices rise, too */
+    size_t falls;               /* in the order of their L1 indices */
+    bool is_ordered;            /* there are two or more, and their L1 indices rise, too */
 };
 
 /* A gap between known tables: orphans [first, end) and L1 entries [low, high). */
@@ -25,8 +25,7 @@ struct gap {
 };
 
 /* Whether all that an orphan maps lies inside the image when entry l1_index names it. */
-static bool fits_size(const struct placing *placing, const struct orphan *orphan,
-                      uint64_t l1_index)
+static bool fits_size(const struct placing *placing, const struct orphan *orphan, uint64_t l1_index)
 {
     const struct qed_geometry *g = placing->geometry;
     uint64_t clusters = blocks_for(g->image_size, g->cluster_shift);
@@ -71,8 +70,8 @@ static int give(struct placing *placing, struct orphan *orphan, uint64_t l1_inde
     if (bitmap_set_range(placing->taken, l1_index, 1, &ignored) < 0)
         return qed_fail(error, QED_ERR_NO_MEMORY, "out of memory");
     orphan->l1_index = l1_index;
-    orphan->ground = orphan->is_exact || ground == QED_ADOPTION_ONE_BIT ? ground
-                                                                        : QED_ADOPTION_BY_ORDER;
+    orphan->ground =
+        orphan->is_exact || ground == QED_ADOPTION_ONE_BIT ? ground : QED_ADOPTION_BY_ORDER;
     return QED_OK;
 }
 
@@ -247,8 +246,7 @@ struct matching {
     bool is_only_place; /* there is one orphan, and one place that it fits */
 };
 
-static void collect(const struct placing *placing, const struct gap *gap,
-                    struct matching *matching)
+static void collect(const struct placing *placing, const struct gap *gap, struct matching *matching)
 {
     uint64_t at = bitmap_next_clear(placing->taken, gap->low), fitting = 0;
 
@@ -323,8 +321,8 @@ static int match(struct placing *placing, struct matching *matching, struct qed_
     }
     fit_last(placing, matching->orphans, &count, matching->places[count - 1]);
     for (size_t i = 0; ret == QED_OK && i < count; i++)
-        ret = give(placing, matching->orphans[i], matching->places[i], QED_ADOPTION_BY_ORDER,
-                   error);
+        ret =
+            give(placing, matching->orphans[i], matching->places[i], QED_ADOPTION_BY_ORDER, error);
     return ret;
 }
 

@@ -24,7 +24,7 @@ struct orphan {
     uint64_t file_off;
     uint64_t good, zeroes, bad; /* entries, as in struct qed_adoption */
     uint64_t index_end;         /* one past the last entry that is good or reads as zeroes */
-    bool is_exact; /* false: it may as well start a few clusters earlier or later */
+    bool is_exact;              /* false: it may as well start a few clusters earlier or later */
     bool is_rejected;
     uint64_t l1_index;
     enum qed_adoption_ground ground;
@@ -32,8 +32,8 @@ struct orphan {
 
 struct adoption {
     const struct qed_adoption_options *options;
-    struct qed_walk *walk; /* what the L1 still names */
-    struct bitmap *other;  /* unreferenced clusters that are neither pieces nor zeroes */
+    struct qed_walk *walk;         /* what the L1 still names */
+    struct bitmap *other;          /* unreferenced clusters that are neither pieces nor zeroes */
     struct adoption_piece *pieces; /* in file order */
     size_t piece_count, piece_room;
     struct orphan *orphans; /* in file order */

@@ -179,8 +179,7 @@ START_TEST(what_is_called_certain_is_right)
             right += is_right && adoption->ground == QED_ADOPTION_BY_ORDER;
             if (qed_adoption_is_certain(adoption->ground) && !is_right)
                 ck_abort_msg("seed %u: table %lx is not entry %u's", (unsigned int)seed,
-                             (unsigned long)adoption->file_off,
-                             (unsigned int)adoption->l1_index);
+                             (unsigned long)adoption->file_off, (unsigned int)adoption->l1_index);
         }
         qed_adoption_release(&report);
         io_close(disk.io);
