@@ -1,7 +1,6 @@
 /*
- * Leads through a rebuild: candidates near the header, and if none of them explains the file, what a
- * pass over all of it turns up; the best one's fields; the evidence.
- * SPDX-License-Identifier: MIT
+ * Leads through a rebuild: candidates near the header, and if none of them explains the file, what
+ * a pass over all of it turns up; the best one's fields; the evidence. SPDX-License-Identifier: MIT
  */
 #include "format/qed_rebuild.h"
 
@@ -133,10 +132,8 @@ int qed_rebuild_header(struct io *io, const struct qed_rebuild_options *options,
                        struct qed_rebuild *found, struct qed_error *error)
 {
     static const struct qed_rebuild_options defaults;
-    struct rebuild rebuild = {.io = io,
-                              .options = options ? options : &defaults,
-                              .found = found,
-                              .budget = BUDGET};
+    struct rebuild rebuild = {
+        .io = io, .options = options ? options : &defaults, .found = found, .budget = BUDGET};
     const struct rebuild_candidate *best = NULL, *second = NULL;
     int ret;
 

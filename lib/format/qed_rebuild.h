@@ -32,10 +32,10 @@ struct qed_rebuild_change {
 };
 
 struct qed_rebuild {
-    struct qed_header header; /* valid for the file */
+    struct qed_header header;         /* valid for the file */
     uint8_t stored[QED_HEADER_BYTES]; /* what the file begins with now */
-    unsigned int confidence; /* percent, at most 99; 100 when nothing changes */
-    bool image_size_is_a_guess; /* the header's could not be kept, and nobody gave one */
+    unsigned int confidence;          /* percent, at most 99; 100 when nothing changes */
+    bool image_size_is_a_guess;       /* the header's could not be kept, and nobody gave one */
     char evidence[QED_REBUILD_LINES_MAX][QED_REBUILD_LINE_BYTES]; /* plain sentences */
     size_t evidence_count;
     struct qed_rebuild_change changes[QED_REBUILD_FIELDS];
@@ -49,9 +49,9 @@ struct qed_rebuild {
  *
  * QED_ERR_HEADER with a sentence when nothing reaches QED_REBUILD_CONFIDENCE_MIN, the evidence then
  * telling what came nearest; QED_ERR_INVALID for an image_size that the geometry found cannot have;
- * QED_ERR_STOPPED when asked to stop. Time and memory are bounded whatever the file holds: 64 GiB
- * of tables looked at, a bit for each cluster in use, 64 MiB for the rest. *found is filled in or,
- * on errors before the search, empty; it owns nothing.
+ * QED_ERR_STOPPED when asked to stop. Bounded whatever the file holds: time by the pass and 64 GiB
+ * of tables looked at, memory by 64 MiB and what qed_walk.h says. *found is filled in or, on errors
+ * before the search, empty; it owns nothing.
  */
 int qed_rebuild_header(struct io *io, const struct qed_rebuild_options *options,
                        struct qed_rebuild *found, struct qed_error *error);

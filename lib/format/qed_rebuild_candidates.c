@@ -52,8 +52,7 @@ static int add(struct rebuild *rebuild, uint32_t cluster_size, uint32_t table_si
 {
     struct rebuild_candidate candidate = {.cluster_size = cluster_size,
                                           .table_size = table_size,
-                                          .header_size =
-                                              header_size_for(rebuild, cluster_size, l1),
+                                          .header_size = header_size_for(rebuild, cluster_size, l1),
                                           .l1_table_offset = l1};
     struct qed_header header = rebuild_bare_header(&candidate);
     struct qed_geometry ignored;

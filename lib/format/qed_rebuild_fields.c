@@ -77,7 +77,8 @@ static void clear_name(struct qed_header *header)
     header->backing_filename_offset = header->backing_filename_size = 0;
 }
 
-/* A header that was overwritten: what stands where writers put the name is all there is to go by. */
+/* A header that was overwritten: what stands where writers put the name is all there is to go by.
+ */
 static void name_of_lost_header(struct rebuild *rebuild, const struct text *usual)
 {
     clear_name(&rebuild->found->header);

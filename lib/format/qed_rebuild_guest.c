@@ -53,7 +53,8 @@ static bool ext_end(const uint8_t *start, uint64_t *end)
     return checked_mul(blocks, UINT64_C(1024) << shift, end);
 }
 
-/* The end of the last partition. Boot sectors of file systems look alike but for what is checked. */
+/* The end of the last partition. Boot sectors of file systems look alike but for what is checked.
+ */
 static bool mbr_end(const uint8_t *start, uint64_t *end)
 {
     *end = 0;
@@ -104,8 +105,8 @@ int rebuild_guest_size(struct rebuild *rebuild, const struct rebuild_candidate *
     ret = qed_header_validate(&header, rebuild->length, &image.geometry, error);
     if (ret < 0)
         return ret;
-    image.tables = qed_table_cache_new(rebuild->io, image.geometry.table_bytes,
-                                       QED_TABLE_CACHE_BYTES);
+    image.tables =
+        qed_table_cache_new(rebuild->io, image.geometry.table_bytes, QED_TABLE_CACHE_BYTES);
     if (!image.tables)
         return qed_fail(error, QED_ERR_NO_MEMORY, "out of memory");
     ret = read_start(&image, start, error);

@@ -10,21 +10,6 @@
 #include "format/qed_check.h"
 #include "format/qed_rebuild_orphans_state.h"
 
-int adoption_add(struct adoption *adoption, const struct orphan *orphan, struct qed_error *error)
-{
-    if (adoption->count == adoption->room) {
-        size_t room = adoption->room ? adoption->room * 2 : 64;
-        struct orphan *grown = realloc(adoption->orphans, room * sizeof(*grown));
-
-        if (!grown)
-            return qed_fail(error, QED_ERR_NO_MEMORY, "out of memory");
-        adoption->orphans = grown;
-        adoption->room = room;
-    }
-    adoption->orphans[adoption->count++] = *orphan;
-    return QED_OK;
-}
-
 static int walk(struct adoption *adoption, const struct qed_image *image,
                 const struct qed_scan_list *except, struct qed_error *error)
 {
@@ -144,10 +129,16 @@ int qed_rebuild_adopt(struct qed_plan *plan, const struct qed_image *image,
     if (ret == QED_OK)
         ret = adoption_sift(&adoption, error);
     if (ret == QED_OK)
+        ret = adoption_join(&adoption, error);
+    if (ret == QED_OK)
+        ret = adoption_claim(&adoption, error);
+    if (ret == QED_OK)
         ret = adoption_place(&adoption, error);
     if (ret == QED_OK)
         ret = report_all(&adoption, plan, report, error);
     qed_walk_free(adoption.walk);
+    bitmap_free(adoption.other);
+    free(adoption.pieces);
     free(adoption.orphans);
     return ret;
 }

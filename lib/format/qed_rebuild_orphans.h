@@ -14,7 +14,8 @@
 enum qed_adoption_ground {
     QED_ADOPTION_NONE,       /* it is not: no entry is left that it fits */
     QED_ADOPTION_BY_ORDER,   /* a guess: in file order */
-    QED_ADOPTION_ONLY_PLACE, /* certain: the entry fits no other orphan, the orphan no other entry */
+    QED_ADOPTION_ONLY_PLACE, /* certain: the entry fits no other orphan, the orphan no other entry
+                              */
     QED_ADOPTION_ONE_BIT,    /* certain: the entry names it but for one flipped bit */
 };
 
@@ -27,10 +28,10 @@ static inline bool qed_adoption_is_certain(enum qed_adoption_ground ground)
 struct qed_adoption {
     uint64_t file_off; /* of the table, bytes */
     enum qed_adoption_ground ground;
-    uint64_t l1_index; /* unless ground is NONE */
-    uint64_t good;     /* entries that name clusters which nothing else uses */
-    uint64_t zeroes;   /* entries that read as zeroes */
-    uint64_t bad;      /* other entries: left as they are */
+    uint64_t l1_index;    /* unless ground is NONE */
+    uint64_t good;        /* entries that name clusters which nothing else uses */
+    uint64_t zeroes;      /* entries that read as zeroes */
+    uint64_t bad;         /* other entries: left as they are */
     uint64_t guest_bytes; /* that are gained; 0 when ground is NONE */
 };
 
@@ -45,16 +46,16 @@ struct qed_adoption_report {
 struct qed_adoption_options {
     /* L1 entries as they were before a repair cleared them (l1_index, file_off); may be NULL. */
     const struct qed_scan_list *lost;
-    bool certain_only; /* guesses are reported, but do not enter the plan */
+    bool certain_only;            /* guesses are reported, but do not enter the plan */
     struct qed_scan_options scan; /* progress: bytes of unreferenced space looked at */
 };
 
 /*
- * Find the orphans of image, which is opened on the plan's view, and add to plan the L1 entries that
- * name them. An orphan is what lies in unreferenced clusters, holds at least one entry that names a
- * data cluster, and next to none that is invalid or names a cluster which something else uses;
- * of two that claim the same clusters the one with more entries; and none that another names as
- * data: that is a table of some image that the guest keeps.
+ * Find the orphans of image, which is opened on the plan's view, and add to plan the L1 entries
+ * that name them. An orphan is what lies in unreferenced clusters, holds at least one entry that
+ * names a data cluster, and next to none that is invalid or names a cluster which something else
+ * uses; of two that claim the same clusters the one with more entries; and none that another names
+ * as data: that is a table of some image that the guest keeps.
  *
  * Places are entries that are 0, are no valid offsets, or name a table that an entry before them
  * names. Where the tables that are there lie in the file in the order of their entries, an orphan
@@ -67,7 +68,7 @@ int qed_rebuild_adopt(struct qed_plan *plan, const struct qed_image *image,
                       const struct qed_adoption_options *options,
                       struct qed_adoption_report *report, struct qed_error *error);
 
-/* Clusters that look like parts of tables, at most: 64 MiB. */
+/* Clusters that look like parts of tables, at most: 200 MiB, beside what qed_walk.h says. */
 #define QED_ADOPTION_PIECES_MAX ((size_t)1 << 21)
 
 /* NULL-safe inside. */

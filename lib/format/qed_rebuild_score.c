@@ -39,6 +39,8 @@ static double soundness(const struct rebuild_candidate *c)
     sound *= 1 - share(c->none, tables);
     if (c->table_size_too_small || c->table_size_too_large)
         sound *= 0.3;
+    if (c->l1_starts_empty)
+        sound *= 0.6;
     return c->cluster_size_too_small ? sound * 0.3 : sound;
 }
 
@@ -154,8 +156,9 @@ static void say_l1(struct rebuild *rebuild, const struct rebuild_candidate *c)
         rebuild_say(rebuild, "L1 table at 0x%" PRIx64 ": it is empty", c->l1_table_offset);
         return;
     }
-    rebuild_say(rebuild, "L1 table at 0x%" PRIx64 ": %" PRIu64 " of %" PRIu64
-                         " entries name L2 tables, %" PRIu64 " of these empty",
+    rebuild_say(rebuild,
+                "L1 table at 0x%" PRIx64 ": %" PRIu64 " of %" PRIu64
+                " entries name L2 tables, %" PRIu64 " of these empty",
                 c->l1_table_offset, c->tables + c->empty, tables + c->strays, c->empty);
 }
 
@@ -166,13 +169,14 @@ static void say_entries(struct rebuild *rebuild, const struct rebuild_candidate 
 
     if (sum->good + wrong == 0)
         return;
-    rebuild_say(rebuild, "L2 entries: %" PRIu64 " of %" PRIu64
-                         " are multiples of %" PRIu32 " inside the file, %" PRIu64
-                         " of these of no larger power of two",
+    rebuild_say(rebuild,
+                "L2 entries: %" PRIu64 " of %" PRIu64 " are multiples of %" PRIu32
+                " inside the file, %" PRIu64 " of these of no larger power of two",
                 sum->good, sum->good + wrong, c->cluster_size, sum->odd);
     if (sum->past_end)
-        rebuild_say(rebuild, "%" PRIu64 " L2 entries point past the end of the file: it may have "
-                             "been cut",
+        rebuild_say(rebuild,
+                    "%" PRIu64 " L2 entries point past the end of the file: it may have "
+                    "been cut",
                     sum->past_end);
 }
 
@@ -200,15 +204,17 @@ static void say_second(struct rebuild *rebuild, const struct rebuild_candidate *
     else
         rebuild_say(rebuild,
                     "next best of %zu others: cluster size %" PRIu32 ", table size %" PRIu32
-                    ", L1 table at 0x%" PRIx64 ": %.1f %%%s%s%s",
+                    ", L1 table at 0x%" PRIx64 ": %.1f %%%s%s%s%s",
                     tried - 1, second->cluster_size, second->table_size, second->l1_table_offset,
                     100 * share(second->explained, second->clusters),
                     second->table_size_too_small ? "; behind each table lies another half" : "",
                     second->table_size_too_large ? "; each table overlaps what follows it" : "",
-                    second->cluster_size_too_small ? "; all entries are multiples of more" : "");
+                    second->cluster_size_too_small ? "; all entries are multiples of more" : "",
+                    second->l1_starts_empty ? "; the L1 table seems to start later" : "");
     if (tried < rebuild->count)
-        rebuild_say(rebuild, "%zu with smaller clusters or tables were not: they would leave over "
-                             "what this one explains",
+        rebuild_say(rebuild,
+                    "%zu with smaller clusters or tables were not: they would leave over "
+                    "what this one explains",
                     rebuild->count - tried);
 }
 
@@ -232,5 +238,6 @@ void rebuild_say_why(struct rebuild *rebuild, const struct rebuild_candidate *be
                     " pages look like tables, %zu like an L1 table",
                     rebuild->bytes_done, rebuild->table_pages, rebuild->place_count);
     if (rebuild->exhausted)
-        rebuild_say(rebuild, "not all that is possible was tried: that would take too much time or memory");
+        rebuild_say(rebuild,
+                    "not all that is possible was tried: that would take too much time or memory");
 }

@@ -9,8 +9,8 @@
 
 struct size_choice {
     uint64_t stored;
-    uint64_t most;   /* that the tables can address */
-    uint64_t least;  /* one byte more than where the last mapped cluster starts; 0: none is mapped */
+    uint64_t most;  /* that the tables can address */
+    uint64_t least; /* one byte more than where the last mapped cluster starts; 0: none is mapped */
     struct rebuild_guest_size guest;
 };
 
@@ -103,7 +103,8 @@ int rebuild_image_size(struct rebuild *rebuild, const struct rebuild_candidate *
     if (choice.guest.bytes > choice.stored && can_be(&choice, choice.guest.bytes) &&
         is_power_of_two(choice.guest.bytes ^ choice.stored)) {
         found->header.image_size = choice.guest.bytes;
-        rebuild_say(rebuild, "image size: one bit is wrong, the guest's %s ends at %" PRIu64 " bytes",
+        rebuild_say(rebuild,
+                    "image size: one bit is wrong, the guest's %s ends at %" PRIu64 " bytes",
                     choice.guest.source, choice.guest.bytes);
         return QED_OK;
     }

@@ -13,19 +13,20 @@ struct rebuild_candidate {
     uint32_t cluster_size, table_size, header_size;
     uint64_t l1_table_offset;
     unsigned int fields, bits; /* of these four: not as the header has it */
-    bool tried; /* what follows is filled in */
-    uint64_t tables;        /* that L1 entries name: those that hold entries, */
-    uint64_t empty, none;   /* hold none, hold mostly nonsense */
-    uint64_t strays;        /* L1 entries that name no table, or one that is named already */
-    uint64_t l1_past_end;   /* of the strays: past the end of the file */
+    bool tried;                /* what follows is filled in */
+    uint64_t tables;           /* that L1 entries name: those that hold entries, */
+    uint64_t empty, none;      /* hold none, hold mostly nonsense */
+    uint64_t strays;           /* L1 entries that name no table, or one that is named already */
+    uint64_t l1_past_end;      /* of the strays: past the end of the file */
     struct qed_walk_table sum; /* of the tables */
-    uint64_t mapped;    /* guest clusters up to the end of the last one that is mapped */
-    uint64_t clusters;  /* of the file, after the header */
-    uint64_t explained; /* of these: the L1, tables, data */
-    uint64_t holes;     /* of these: neither explained nor stored */
+    uint64_t mapped;           /* guest clusters up to the end of the last one that is mapped */
+    uint64_t clusters;         /* of the file, after the header */
+    uint64_t explained;        /* of these: the L1, tables, data */
+    uint64_t holes;            /* of these: neither explained nor stored */
     bool table_size_too_small, table_size_too_large, cluster_size_too_small;
-    double file; /* how well it explains the file: 0 to 1 */
-    double confidence; /* that and the header taken together: 0 to 1 */
+    bool l1_starts_empty; /* all of its first cluster: it may start later */
+    double file;          /* how well it explains the file: 0 to 1 */
+    double confidence;    /* that and the header taken together: 0 to 1 */
 };
 
 /* A place in the file that looks like the start of an L1 table. */

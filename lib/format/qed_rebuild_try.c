@@ -71,23 +71,26 @@ static void look_for_patterns(struct rebuild_candidate *candidate, const struct 
 {
     uint64_t l1 = walk->image.geometry.l1_table_offset;
     uint64_t free_tails = has_free_tail(walk, l1), used_tails = has_used_tail(walk, l1);
-    uint64_t all = candidate->tables + 1;
+    uint64_t all = candidate->tables + 1, first = UINT64_MAX;
 
     for (size_t i = 0; i < walk->list.count; i++) {
         const struct qed_walk_table *state = &walk->states[i];
         uint64_t entries = state->good + state->zeroes + state->past_end + state->bad;
 
+        first = min_u64(first, walk->list.tables[i].l1_index);
         if (entries == 0 || state->bad > entries / 2)
             continue;
         free_tails += has_free_tail(walk, walk->list.tables[i].file_off);
         used_tails += has_used_tail(walk, walk->list.tables[i].file_off);
     }
+    candidate->l1_starts_empty =
+        first < UINT64_MAX && first >= candidate->cluster_size / sizeof(uint64_t);
     candidate->table_size_too_small =
         all >= 2 && free_tails == all && candidate->table_size < QED_TABLE_SIZE_MAX;
     candidate->table_size_too_large = all >= 2 && used_tails == all;
-    candidate->cluster_size_too_small =
-        candidate->sum.good >= 8 && candidate->sum.odd <= candidate->sum.good / 8 &&
-        candidate->cluster_size < QED_CLUSTER_SIZE_MAX;
+    candidate->cluster_size_too_small = candidate->sum.good >= 8 &&
+                                        candidate->sum.odd <= candidate->sum.good / 8 &&
+                                        candidate->cluster_size < QED_CLUSTER_SIZE_MAX;
 }
 
 static uint64_t count_set(const struct bitmap *bitmap)
@@ -121,8 +124,7 @@ static int sum_up(struct rebuild *rebuild, struct rebuild_candidate *candidate,
     used = count_set(walk->used);
     candidate->holes = free_space.holes;
     candidate->clusters = used + free_space.stored + free_space.holes;
-    candidate->explained =
-        used - (candidate->empty + candidate->none) * candidate->table_size;
+    candidate->explained = used - (candidate->empty + candidate->none) * candidate->table_size;
     return QED_OK;
 }
 

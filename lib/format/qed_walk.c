@@ -7,7 +7,8 @@
 
 #include <stdlib.h>
 
-/* An entry past the end of the file is one of a file that was cut if it is below so many times it. */
+/* An entry past the end of the file is one of a file that was cut if it is below so many times it.
+ */
 #define CUT_FILE_FACTOR 4
 
 /* A smaller list is read in the calling thread: to start others takes longer than that. */
@@ -21,6 +22,7 @@
 
 /* How many runs of the file are asked for to tell holes from data. */
 #define RUNS_MAX (1U << 16)
+#define RUN_COST UINT64_C(4096) /* of the budget */
 
 int qed_walk_new(struct qed_walk **out, struct io *io, const struct qed_geometry *geometry,
                  struct qed_error *error)
@@ -75,11 +77,15 @@ enum qed_walk_kind qed_walk_kind(const struct qed_geometry *g, uint64_t entry, u
 /* Take what a look costs from the budget; QED_ERR_STOPPED when there is none left. */
 static int spend(struct qed_walk *walk, uint64_t cost, struct qed_error *error)
 {
+    uint64_t left;
+
     if (!walk->budget)
         return QED_OK;
-    if (__atomic_load_n(walk->budget, __ATOMIC_RELAXED) >= cost) {
-        __atomic_fetch_sub(walk->budget, cost, __ATOMIC_RELAXED);
-        return QED_OK;
+    left = __atomic_load_n(walk->budget, __ATOMIC_RELAXED);
+    while (left >= cost) {
+        if (__atomic_compare_exchange_n(walk->budget, &left, left - cost, false, __ATOMIC_RELAXED,
+                                        __ATOMIC_RELAXED))
+            return QED_OK;
     }
     __atomic_store_n(&walk->exhausted, true, __ATOMIC_RELAXED);
     return qed_fail(error, QED_ERR_STOPPED, "it takes too long");
@@ -199,9 +205,9 @@ static int sample_piece(void *context, const struct qed_scan_piece *piece, struc
 
         if (entry <= QED_ENTRY_ZERO)
             continue;
-        sample->bad += kind == QED_WALK_BAD ||
-                       (kind == QED_WALK_GOOD &&
-                        bitmap_test(sample->walk->tables, entry >> g->cluster_shift));
+        sample->bad +=
+            kind == QED_WALK_BAD ||
+            (kind == QED_WALK_GOOD && bitmap_test(sample->walk->tables, entry >> g->cluster_shift));
         if (++sample->seen == sample->limit)
             ret = QED_ERR_STOPPED;
     }
@@ -309,8 +315,10 @@ int qed_walk_free_space(struct qed_walk *walk, uint64_t first, struct qed_walk_f
     while (at < end) {
         uint64_t next = bitmap_next_set(walk->used, at);
         struct io_run run = {.is_data = true, .length = UINT64_MAX};
-        int ret = runs < RUNS_MAX ? io_next_run(walk->image.io, at << shift, &run, error) : QED_OK;
+        int ret = spend(walk, RUN_COST, error);
 
+        if (ret == QED_OK && runs < RUNS_MAX)
+            ret = io_next_run(walk->image.io, at << shift, &run, error);
         if (ret < 0)
             return ret;
         runs++;

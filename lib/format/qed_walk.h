@@ -3,7 +3,8 @@
  * not be the file's: for rebuilding, where the geometry or the L1 is what is looked for. Judges
  * nothing and reports nothing; that is the check's work.
  *
- * Memory: two bits a cluster that is named, 56 bytes a table, QED_WALK_TABLES_MAX of them.
+ * Memory: two bits a cluster that is named, three where it is a table's or named twice, within
+ * QED_WALK_CLUSTERS_MAX; 104 bytes a table, QED_WALK_TABLES_MAX of them.
  * SPDX-License-Identifier: MIT
  */
 #ifndef FORMAT_QED_WALK_H
@@ -13,7 +14,7 @@
 #include "format/qed.h"
 #include "format/qed_scan.h"
 
-/* What is walked at most: L2 tables, and clusters of the file (512 MiB of bitmap when all are used). */
+/* What is walked at most: L2 tables; clusters of the file, 512 MiB a bitmap when all are used. */
 #define QED_WALK_TABLES_MAX ((size_t)1 << 18)
 #define QED_WALK_CLUSTERS_MAX (UINT64_C(1) << 32)
 
@@ -35,24 +36,25 @@ struct qed_walk_table {
 };
 
 struct qed_walk {
-    struct qed_image image; /* its io and its geometry; nothing else is set */
-    struct bitmap *used;     /* clusters that the L1 is on or that something names */
-    struct bitmap *tables;   /* of these, the tables' */
-    struct bitmap *repeated; /* of these, named more than once; may be a few more */
-    struct qed_scan_list list;   /* L2 tables that overlap no table before them, in file order */
-    struct qed_scan_list strays; /* the other L1 entries that are not 0, in L1 order */
+    struct qed_image image;        /* its io and its geometry; nothing else is set */
+    struct bitmap *used;           /* clusters that the L1 is on or that something names */
+    struct bitmap *tables;         /* of these, the tables' */
+    struct bitmap *repeated;       /* of these, named more than once; may be a few more */
+    struct qed_scan_list list;     /* L2 tables that overlap no table before them, in file order */
+    struct qed_scan_list strays;   /* the other L1 entries that are not 0, in L1 order */
     struct qed_walk_table *states; /* of list */
     uint64_t l1_past_end;          /* of the strays: past the end of the file */
     uint64_t l1_overlaps;          /* of the strays: on tables before them */
     const struct qed_scan_list *except; /* L1 entries, in L1 order, that are strays; may be NULL */
-    bool hopeless; /* so many L1 entries are bad that the rest of the L1 was not looked at */
+    bool hopeless;    /* so many L1 entries are bad that the rest of the L1 was not looked at */
     uint64_t *budget; /* bytes of tables that may yet be looked at; NULL: no limit */
     bool exhausted;   /* the budget was used up */
 };
 
 /*
- * A walk of io under geometry, which must be within the bounds of a valid header. QED_ERR_UNSUPPORTED
- * for a file of more than QED_WALK_CLUSTERS_MAX clusters. The caller owns *walk.
+ * A walk of io under geometry, which must be within the bounds of a valid header.
+ * QED_ERR_UNSUPPORTED for a file of more than QED_WALK_CLUSTERS_MAX clusters. The caller owns
+ * *walk.
  */
 int qed_walk_new(struct qed_walk **walk, struct io *io, const struct qed_geometry *geometry,
                  struct qed_error *error);
@@ -67,8 +69,8 @@ void qed_walk_free(struct qed_walk *walk);
 int qed_walk_l1(struct qed_walk *walk, struct qed_error *error);
 
 /*
- * Look at a few of the tables, after qed_walk_l1: *promising is false when most of what they hold is
- * bad. Marks nothing.
+ * Look at a few of the tables, after qed_walk_l1: *promising is false when most of what they hold
+ * is bad. Marks nothing.
  */
 int qed_walk_sample(struct qed_walk *walk, bool *promising, struct qed_error *error);
 
