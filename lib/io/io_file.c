@@ -342,6 +342,9 @@ struct io *io_file_reopen(struct io *io)
 
 int io_file_open_direct(struct io *io, bool writable)
 {
+    /* What was opened for reading must not become writable by way of /proc. */
+    if (writable && (fcntl(io_file_descriptor(io), F_GETFL) & O_ACCMODE) != O_RDWR)
+        return -1;
     return open_again(io, (writable ? O_RDWR : O_RDONLY) | O_DIRECT);
 }
 

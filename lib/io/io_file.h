@@ -63,7 +63,7 @@ struct io *io_file_reopen(struct io *io);
 
 /*
  * Another descriptor for the same file, for aligned reads, and writes if writable, past the page
- * cache (O_DIRECT, open(2)); -1 when that cannot be had. The caller closes it.
+ * cache (O_DIRECT, open(2)); -1 when that cannot be had, or io is not writable. The caller closes it.
  */
 int io_file_open_direct(struct io *io, bool writable);
 
