@@ -102,7 +102,7 @@ static void *run_worker(void *context)
     pthread_mutex_lock(&writer->lock);
     while (!writer->stopping) {
         struct ring_block *block;
-        int ret = QED_OK;
+        int ret;
 
         if (writer->claimed == writer->filled) {
             pthread_cond_wait(&writer->work, &writer->lock);
@@ -161,7 +161,8 @@ static void *run_output(void *context)
             break;
         }
         writer->written++;
-        /* Zeroes need no worker. One that came late would take what stands in their place by then. */
+        /* Zeroes need no worker. One that came late would take what stands in their place by then.
+         */
         writer->claimed = max_u64(writer->claimed, writer->written);
         writer->finished = block->last;
         pthread_cond_signal(&writer->room);

@@ -48,8 +48,7 @@ static void enlarge_pipe(int fd)
     }
 }
 
-/* A descriptor of our own for a pipe, which does not block; the same one where there is no /proc.
- */
+/* Our own descriptor for a pipe, which does not block; the same one where there is no /proc. */
 static int reopen_pipe(int fd)
 {
     char name[sizeof("/proc/self/fd/") + 3 * sizeof(int)];
@@ -190,7 +189,7 @@ static int wait_until_ready(struct io_stream *stream, short events, struct qed_e
 
 static bool is_transient(int sys_errno)
 {
-    return sys_errno == EINTR || sys_errno == EAGAIN || sys_errno == EWOULDBLOCK;
+    return sys_errno == EINTR || sys_errno == EAGAIN;
 }
 
 /* What is there, up to len bytes of a struct io that may end before that. */

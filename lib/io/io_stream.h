@@ -17,7 +17,10 @@
 
 struct io_stream;
 
-/* Asked before each transfer, and ten times a second while the other end is waited for. */
+/*
+ * Asked before each transfer, and ten times a second while the other end is waited for, in the
+ * thread that transfers.
+ */
 typedef bool io_stream_stop_fn(void *context);
 
 /*
