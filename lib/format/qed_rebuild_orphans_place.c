@@ -11,11 +11,12 @@
 struct placing {
     struct adoption *adoption;
     const struct qed_geometry *geometry;
-    uint64_t entries;           /* of the L1, that the image's size reaches */
-    struct bitmap *taken;       /* of these: those that name a table, or have been given one */
-    struct qed_scan_list known; /* tables that are there, in file order */
-    size_t falls;               /* in the order of their L1 indices */
-    bool is_ordered;            /* there are two or more, and their L1 indices rise, too */
+    uint64_t entries;            /* of the L1, that the image's size reaches */
+    struct bitmap *taken;        /* of these: those that name a table, or have been given one */
+    struct qed_scan_list known;  /* tables that are there, in file order */
+    struct qed_scan_list strays; /* L1 entries that name none, or one that another names */
+    size_t falls;                /* in the order of their L1 indices */
+    bool is_ordered;             /* there are two or more, and their L1 indices rise, too */
 };
 
 /* A gap between known tables: orphans [first, end) and L1 entries [low, high). */
@@ -92,25 +93,22 @@ static size_t count_falls(const struct qed_scan_list *known)
     return falls;
 }
 
-/* Tables that are there: those that the L1 names, and those that were given back to it. */
+/* Tables that the L1 names. */
 static int find_known(struct placing *placing, struct qed_error *error)
 {
     const struct qed_scan_list *list = &placing->adoption->walk->list;
     int ret = QED_OK;
 
     for (size_t i = 0; ret == QED_OK && i < list->count; i++) {
-        uint64_t l1_index = list->tables[i].l1_index, ignored;
-
-        if (l1_index >= placing->entries)
-            continue;
-        ret = qed_scan_list_add(&placing->known, l1_index, list->tables[i].file_off, error);
-        if (ret == QED_OK && bitmap_set_range(placing->taken, l1_index, 1, &ignored) < 0)
-            ret = qed_fail(error, QED_ERR_NO_MEMORY, "out of memory");
+        if (list->tables[i].l1_index < placing->entries)
+            ret = qed_scan_list_add(&placing->known, list->tables[i].l1_index,
+                                    list->tables[i].file_off, error);
     }
     placing->falls = count_falls(&placing->known);
     return ret;
 }
 
+/* Those that were given back to it are known, too. */
 static int add_placed(struct placing *placing, struct qed_error *error)
 {
     const struct adoption *adoption = placing->adoption;
@@ -129,6 +127,22 @@ static int add_placed(struct placing *placing, struct qed_error *error)
     return ret;
 }
 
+/* The number of orphans before file_off. */
+static size_t orphan_before(const struct adoption *adoption, uint64_t file_off)
+{
+    size_t low = 0, high = adoption->count;
+
+    while (low < high) {
+        size_t middle = low + (high - low) / 2;
+
+        if (adoption->orphans[middle].file_off < file_off)
+            low = middle + 1;
+        else
+            high = middle;
+    }
+    return low;
+}
+
 /* The one orphan, not yet placed, that is one bit from a value; NULL when it is none or several. */
 static struct orphan *one_bit_from(const struct placing *placing, uint64_t value)
 {
@@ -137,21 +151,13 @@ static struct orphan *one_bit_from(const struct placing *placing, uint64_t value
 
     for (unsigned int bit = 0; bit < 64; bit++) {
         uint64_t file_off = value ^ UINT64_C(1) << bit;
-        size_t low = 0, high = adoption->count;
+        size_t at = orphan_before(adoption, file_off);
 
-        while (low < high) {
-            size_t middle = low + (high - low) / 2;
-
-            if (adoption->orphans[middle].file_off < file_off)
-                low = middle + 1;
-            else
-                high = middle;
-        }
-        if (low == adoption->count || adoption->orphans[low].file_off != file_off)
+        if (at == adoption->count || adoption->orphans[at].file_off != file_off)
             continue;
         if (found)
             return NULL;
-        found = &adoption->orphans[low];
+        found = &adoption->orphans[at];
     }
     return found && found->ground == QED_ADOPTION_NONE ? found : NULL;
 }
@@ -186,54 +192,108 @@ static bool is_between(const struct placing *placing, uint64_t file_off, uint64_
            (after == known->count || known->tables[after].l1_index > l1_index);
 }
 
-/*
- * Two entries name one table, and one of them did name the orphan, one bit away. Which of them,
- * their neighbours tell, or nobody: then it is the later one, as a guess.
- */
-static int place_by_double(struct placing *placing, struct orphan *orphan, uint64_t first,
-                           uint64_t second, uint64_t table_off, struct qed_error *error)
+/* The number of the known table at file_off; the count of them when there is none. */
+static size_t known_at(const struct placing *placing, uint64_t file_off)
 {
-    size_t at = known_before(placing, table_off);
-    bool is_second = table_off < orphan->file_off &&
-                     is_between(placing, orphan->file_off, second, first) &&
-                     is_between(placing, table_off, first, first);
-    bool is_first = orphan->file_off < table_off &&
-                    is_between(placing, orphan->file_off, first, first) &&
-                    is_between(placing, table_off, second, first);
-    uint64_t ignored;
+    size_t at = known_before(placing, file_off);
+    bool is_there = at < placing->known.count && placing->known.tables[at].file_off == file_off;
 
-    if (is_first == is_second || !is_ordered_without(placing, at))
-        return give(placing, orphan, second, QED_ADOPTION_BY_ORDER, error);
-    if (is_second)
-        return give(placing, orphan, second, QED_ADOPTION_ONE_BIT, error);
-    if (bitmap_set_range(placing->taken, second, 1, &ignored) < 0)
-        return qed_fail(error, QED_ERR_NO_MEMORY, "out of memory");
-    placing->known.tables[at].l1_index = second;
-    placing->falls = 0; /* it is between its neighbours now */
-    return give(placing, orphan, first, QED_ADOPTION_ONE_BIT, error);
+    return is_there ? at : placing->known.count;
 }
 
-/* Entries with one flipped bit: those that the L1 holds now, or those that were cleared. */
+/* Whether an orphan lies in the file in [from, to). */
+static bool has_orphan(const struct placing *placing, uint64_t from, uint64_t to)
+{
+    const struct adoption *adoption = placing->adoption;
+    size_t at = orphan_before(adoption, from);
+
+    return at < adoption->count && adoption->orphans[at].file_off < to;
+}
+
+/*
+ * Two entries name known table number at: the first of them, and a later one. Where the other known
+ * tables lie in order, they tell whose it is, or, where both can be, what is lost between them
+ * does.
+ */
+static void resolve_double(struct placing *placing, size_t at, struct qed_scan_table *later)
+{
+    struct qed_scan_table *tables = placing->known.tables, *table = &tables[at];
+    uint64_t first = table->l1_index;
+    uint64_t from = at > 0 ? tables[at - 1].file_off : 0;
+    uint64_t to = at + 1 < placing->known.count ? tables[at + 1].file_off : UINT64_MAX;
+    bool fits_first, fits_later;
+
+    if (!is_ordered_without(placing, at))
+        return;
+    fits_first = is_between(placing, table->file_off, first, first);
+    fits_later = is_between(placing, table->file_off, later->l1_index, first);
+    if (fits_first && has_orphan(placing, from, table->file_off) &&
+        !has_orphan(placing, table->file_off, to))
+        fits_first = false;
+    if (!fits_later || fits_first)
+        return;
+    table->l1_index = later->l1_index;
+    later->l1_index = first;
+    placing->falls = 0; /* it is between its neighbours now */
+}
+
+/* Take the L1 entries that name no table, or name one that another does, for places. */
+static int find_strays(struct placing *placing, struct qed_error *error)
+{
+    const struct qed_scan_list *strays = &placing->adoption->walk->strays;
+    int ret = QED_OK;
+
+    for (size_t i = 0; ret == QED_OK && i < strays->count; i++) {
+        struct qed_scan_table *stray;
+        size_t at = known_at(placing, strays->tables[i].file_off);
+
+        ret = qed_scan_list_add(&placing->strays, strays->tables[i].l1_index,
+                                strays->tables[i].file_off, error);
+        if (ret < 0 || at == placing->known.count)
+            continue;
+        stray = &placing->strays.tables[placing->strays.count - 1];
+        if (stray->l1_index < placing->entries)
+            resolve_double(placing, at, stray);
+    }
+    return ret;
+}
+
+static int take_known(struct placing *placing, struct qed_error *error)
+{
+    for (size_t i = 0; i < placing->known.count; i++) {
+        uint64_t ignored;
+
+        if (bitmap_set_range(placing->taken, placing->known.tables[i].l1_index, 1, &ignored) < 0)
+            return qed_fail(error, QED_ERR_NO_MEMORY, "out of memory");
+    }
+    return QED_OK;
+}
+
+/*
+ * Entries with one flipped bit: those that the L1 holds now, or those that were cleared. One that
+ * doubles another is worth nothing without order.
+ */
 static int place_by_bits(struct placing *placing, const struct qed_scan_list *damaged,
                          struct qed_error *error)
 {
-    const struct qed_scan_list *known = &placing->known;
     int ret = QED_OK;
 
     for (size_t i = 0; ret == QED_OK && damaged && i < damaged->count; i++) {
         const struct qed_scan_table *entry = &damaged->tables[i];
         struct orphan *orphan = one_bit_from(placing, entry->file_off);
-        size_t at = known_before(placing, entry->file_off);
+        size_t at = known_at(placing, entry->file_off);
+        enum qed_adoption_ground ground = QED_ADOPTION_ONE_BIT;
 
         if (!orphan || entry->l1_index >= placing->entries ||
             bitmap_test(placing->taken, entry->l1_index) ||
             !fits_size(placing, orphan, entry->l1_index))
             continue;
-        if (at < known->count && known->tables[at].file_off == entry->file_off)
-            ret = place_by_double(placing, orphan, known->tables[at].l1_index, entry->l1_index,
-                                  entry->file_off, error);
-        else
-            ret = give(placing, orphan, entry->l1_index, QED_ADOPTION_ONE_BIT, error);
+        if (at < placing->known.count && !is_ordered_without(placing, at))
+            ground = QED_ADOPTION_BY_ORDER;
+        else if (at < placing->known.count &&
+                 !is_between(placing, orphan->file_off, entry->l1_index, entry->l1_index))
+            continue;
+        ret = give(placing, orphan, entry->l1_index, ground, error);
     }
     return ret;
 }
@@ -378,7 +438,11 @@ int adoption_place(struct adoption *adoption, struct qed_error *error)
     if (ret == QED_OK)
         ret = find_known(&placing, error);
     if (ret == QED_OK)
-        ret = place_by_bits(&placing, &adoption->walk->strays, error);
+        ret = find_strays(&placing, error);
+    if (ret == QED_OK)
+        ret = take_known(&placing, error);
+    if (ret == QED_OK)
+        ret = place_by_bits(&placing, &placing.strays, error);
     if (ret == QED_OK)
         ret = place_by_bits(&placing, adoption->options->lost, error);
     if (ret == QED_OK)
@@ -387,5 +451,6 @@ int adoption_place(struct adoption *adoption, struct qed_error *error)
         ret = place_by_order(&placing, error);
     bitmap_free(placing.taken);
     qed_scan_list_free(&placing.known);
+    qed_scan_list_free(&placing.strays);
     return ret;
 }

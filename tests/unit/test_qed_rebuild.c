@@ -193,18 +193,21 @@ START_TEST(an_l1_anywhere_is_found)
                               .header_size = (uint32_t)header_sizes[_i]};
     struct unit_random random = {.state = 1};
     struct io *io = unit_image_new(&spec);
-    uint64_t l1 = header_sizes[_i] * C;
+    uint64_t l1 = header_sizes[_i] * C, noise;
     struct qed_rebuild found;
 
     for (uint64_t i = 0; i < 4; i++)
         add_table(io, l1, i, 10, &random);
+    noise = add_clusters(io, 1); /* with a few words that could be entries */
+    for (uint64_t i = 0; i < 23; i++)
+        unit_put_entry(io, noise, i, i < 3 ? i * C : unit_random(&random));
     lose_header(io);
     found = rebuild_with(io, NULL);
     ck_assert_uint_eq(found.header.cluster_size, C);
     ck_assert_uint_eq(found.header.table_size, T);
     ck_assert_uint_eq(found.header.l1_table_offset, l1);
     ck_assert_uint_eq(found.header.header_size, header_sizes[_i]);
-    ck_assert(says(&found, "look like tables"));
+    ck_assert(says(&found, "5 pages look like tables, 1 like an L1 table"));
     io_close(io);
 }
 END_TEST
@@ -247,6 +250,21 @@ START_TEST(a_file_that_was_cut_is_found)
 }
 END_TEST
 
+/* No entry says anything: the L1 lies where the other fields put it. */
+START_TEST(without_any_table_the_header_alone_tells)
+{
+    struct unit_image spec = {.image_size = GIB, .cluster_size = C, .table_size = T};
+    struct unit_random random = {.state = 4};
+    struct io *io = unit_image_new(&spec);
+
+    for (int i = 0; i < 40; i++)
+        add_data(io, &random); /* leaks */
+    put32(io, CLUSTER_SIZE, 0);
+    ck_assert_uint_lt(rebuild(io).confidence, 60);
+    io_close(io);
+}
+END_TEST
+
 START_TEST(what_is_no_image_is_refused)
 {
     struct unit_random random = {.state = 3};
@@ -259,7 +277,7 @@ START_TEST(what_is_no_image_is_refused)
     for (int i = 0; i < 40; i++)
         add_data(io, &random);
     refuse(io);
-    io = io_mem_new(100 * C);
+    io = io_mem_new(0);
     unit_fill(io, 0, 100 * C, 'a');
     refuse(io);
     io = new_image(); /* all its tables gone, and the header */
@@ -468,6 +486,7 @@ int main(void)
     tcase_add_loop_test(tests, an_l1_anywhere_is_found, 0, 4);
     tcase_add_test(tests, an_image_inside_the_guest_is_not_taken_for_it);
     tcase_add_test(tests, a_file_that_was_cut_is_found);
+    tcase_add_test(tests, without_any_table_the_header_alone_tells);
     tcase_add_test(tests, what_is_no_image_is_refused);
     tcase_add_test(tests, unknown_features_are_cleared_and_known_ones_kept);
     tcase_add_test(tests, a_backing_files_name_is_found);

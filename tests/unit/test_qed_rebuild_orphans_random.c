@@ -189,11 +189,48 @@ START_TEST(what_is_called_certain_is_right)
 }
 END_TEST
 
+/* Tables of four clusters at cluster 6, with data at 5 and 12; leaks of zeroes before 12, or none.
+ */
+static enum qed_adoption_ground ground_for(uint64_t first_entry, uint64_t leaks)
+{
+    struct unit_image spec = {.image_size = 2048 * C, .table_size = 4, .clusters = 10 + leaks};
+    struct disk disk = {.io = unit_image_new(&spec)};
+    struct qed_adoption_report report;
+    enum qed_adoption_ground ground;
+    uint64_t l1[L1_MAX];
+
+    unit_fill(disk.io, 5 * C, C, 0x5b);
+    unit_fill(disk.io, (10 + leaks) * C, C, 0x5b);
+    unit_put_entry(disk.io, 6 * C, first_entry, 5 * C);
+    unit_put_entry(disk.io, 6 * C, first_entry + 1, (10 + leaks) * C);
+    adopt(&disk, &report, l1);
+    ck_assert_uint_eq(report.count, 1);
+    ground = report.adoptions[0].ground;
+    if (qed_adoption_is_certain(ground))
+        ck_assert_uint_eq(l1[0], 6 * C);
+    qed_adoption_release(&report);
+    io_close(disk.io);
+    return ground;
+}
+
+START_TEST(a_table_that_may_start_elsewhere_is_a_guess)
+{
+    ck_assert_int_eq(ground_for(0, 0), QED_ADOPTION_ONLY_PLACE);
+    ck_assert_int_eq(ground_for(600, 0), QED_ADOPTION_ONLY_PLACE);
+    ck_assert_int_eq(ground_for(1600, 0), QED_ADOPTION_ONLY_PLACE);
+    ck_assert_int_eq(ground_for(0, 2), QED_ADOPTION_ONLY_PLACE);
+    ck_assert_int_eq(ground_for(600, 2), QED_ADOPTION_BY_ORDER);
+    ck_assert_int_eq(ground_for(600, 4), QED_ADOPTION_BY_ORDER);
+    ck_assert_int_eq(ground_for(1600, 7), QED_ADOPTION_BY_ORDER);
+}
+END_TEST
+
 int main(void)
 {
     TCase *tests = tcase_create("qed_rebuild_orphans_random");
 
     tcase_add_loop_test(tests, what_lay_in_order_and_without_gaps_comes_back_whole, 0, 4);
     tcase_add_loop_test(tests, what_is_called_certain_is_right, 0, 2);
+    tcase_add_test(tests, a_table_that_may_start_elsewhere_is_a_guess);
     return unit_run(tests);
 }
