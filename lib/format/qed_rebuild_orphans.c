@@ -119,7 +119,8 @@ int qed_rebuild_adopt(struct qed_plan *plan, const struct qed_image *image,
                       struct qed_adoption_report *report, struct qed_error *error)
 {
     static const struct qed_adoption_options defaults;
-    struct adoption adoption = {.options = options ? options : &defaults};
+    struct adoption adoption = {.options = options ? options : &defaults,
+                                .old_length = qed_plan_old_length(plan)};
     int ret;
 
     *report = (struct qed_adoption_report){0};
