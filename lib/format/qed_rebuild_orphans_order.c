@@ -76,8 +76,7 @@ static int by_place(const void *a, const void *b)
     return (x->file_off > y->file_off) - (x->file_off < y->file_off);
 }
 
-/* The longest series of tables [0, end) so far whose L1 indices rise, by length, each by its last.
- */
+/* Series of tables whose L1 indices rise: of each length, that which ends lowest. */
 struct series {
     size_t *last;   /* of the series of each length */
     size_t *before; /* the table before each table in its series */

@@ -277,8 +277,7 @@ START_TEST(copies_in_the_plan_do_no_harm)
 }
 END_TEST
 
-/* Tables of four clusters at cluster 6, with data at 5 and 12; leaks of zeroes before 12, or none.
- */
+/* A table of four clusters at cluster 6, data at 5 and behind it, leaks of zeroes between. */
 static enum qed_adoption_ground ground_for(uint64_t first_entry, uint64_t leaks)
 {
     struct unit_image spec = {.image_size = 2048 * C, .table_size = 4, .clusters = 10 + leaks};
