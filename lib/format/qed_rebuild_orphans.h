@@ -62,8 +62,8 @@ struct qed_adoption_options {
  * names. Where the tables that are there lie in the file in the order of their entries, an orphan
  * between two of them belongs between their entries.
  *
- * Where most of the L1 is nonsense, what of that is not replaced is cleared, so that a check can make
- * sense of the image; else invalid entries are left to the repair.
+ * Where most of the L1 is nonsense, what of that is not replaced is cleared, so that a check can
+ * make sense of the image; else invalid entries are left to the repair.
  *
  * QED_ERR_UNSUPPORTED when the file holds more of such clusters than memory is given to:
  * QED_ADOPTION_PIECES_MAX. The caller calls qed_adoption_release in any case.
