@@ -18,7 +18,7 @@ struct repair {
     uint64_t planned;               /* things done in this round */
     struct bitmap *read_tables;     /* clusters of tables that are data, too; NULL: not known yet */
     uint64_t looks;                 /* how many more tables may be looked at for flipped bits */
-    bool lost_to_damage;            /* an entry was cleared that no crash explains */
+    bool lost_to_damage;            /* an entry may have lost its cluster to more than a crash */
 };
 
 /* What a table, or what may be one, holds. Numbers are entries. */
