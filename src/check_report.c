@@ -203,6 +203,8 @@ static void print_hints(const struct check_report *found)
         report_warning(
             "Nothing was repaired: see the finding above; 'qedtool check --rebuild' works "
             "the header out from the tables");
+    if (found->planned && found->first.l1_is_empty && !found->rebuilt)
+        report_warning("'qedtool check --rebuild' puts the tables back into the L1 table");
     if (totals->mapped_end > totals->total_clusters)
         report_warning("The tables map guest bytes up to %" PRIu64
                        ": if the image was that large, repair it with --image-size=%" PRIu64,

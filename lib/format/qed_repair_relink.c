@@ -8,12 +8,11 @@
 
 struct relinking {
     struct repair *repair;
-    bool all;       /* entries that can be read, too: those that are empty or shared */
     bool only_look; /* for a first entry that could be replaced */
     bool found;
 };
 
-/* Whether an entry may be replaced. */
+/* Whether an entry may be replaced: it is empty, cannot be read, or shares its cluster. */
 static bool is_suspect(const struct relinking *relinking, uint64_t entry)
 {
     const struct repair *repair = relinking->repair;
@@ -21,13 +20,13 @@ static bool is_suspect(const struct relinking *relinking, uint64_t entry)
     enum problem_id id;
 
     if (entry == QED_ENTRY_UNALLOCATED)
-        return relinking->all;
+        return true;
     if (entry == QED_ENTRY_ZERO)
         return false;
     id = qed_check_l2_entry(g, entry);
     if (id != PROBLEM_COUNT)
         return id != PROBLEM_L2_CUT_SHORT;
-    return relinking->all && bitmap_test(repair->found->shared, entry >> g->cluster_shift);
+    return bitmap_test(repair->found->shared, entry >> g->cluster_shift);
 }
 
 static enum problem_id problem_of(const struct repair *repair, uint64_t entry)
@@ -109,24 +108,17 @@ static int relink_l1_piece(void *context, const struct qed_scan_piece *piece,
 
 int repair_relink(struct repair *repair, struct qed_error *error)
 {
-    const struct qed_check_result *found = repair->found;
-    struct relinking relinking = {.repair = repair, .all = repair->options->adopt};
-    int ret = QED_OK;
+    struct relinking relinking = {.repair = repair};
 
     /* What looks like a lost table may be one, with lost clusters around it. */
-    if (!found->totals.leaks || found->totals.orphans)
+    if (!repair->options->adopt || !repair->found->totals.leaks || repair->found->totals.orphans)
         return QED_OK;
-    if (relinking.all)
-        return qed_scan_l1(repair->image, relink_l1_piece, &relinking, error);
-    for (size_t i = 0; ret == QED_OK && i < found->damaged.count; i++)
-        ret = qed_scan_table(repair->image, &found->damaged.tables[i], relink_piece, &relinking,
-                             error);
-    return ret;
+    return qed_scan_l1(repair->image, relink_l1_piece, &relinking, error);
 }
 
 int repair_find_lost(struct repair *repair, bool *is_lost, struct qed_error *error)
 {
-    struct relinking relinking = {.repair = repair, .all = true, .only_look = true};
+    struct relinking relinking = {.repair = repair, .only_look = true};
     int ret = qed_scan_l1(repair->image, relink_l1_piece, &relinking, error);
 
     *is_lost = relinking.found;
