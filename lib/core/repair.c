@@ -29,7 +29,8 @@ static bool is_punched(const struct qed_plan *plan, uint64_t file_off, uint64_t 
     return low < count && punches[low].from < file_off + len;
 }
 
-/* What becomes of leaked clusters; nothing where entries name them again, or where they are a hole. */
+/* What becomes of leaked clusters; nothing where entries name them again, or where they are a hole.
+ */
 static enum problem_action leak_action(const struct check_report *report,
                                        const struct qed_plan *plan, const struct problem *finding)
 {
@@ -44,8 +45,7 @@ static enum problem_action leak_action(const struct check_report *report,
 
 /* What becomes of a finding that is about no entry. */
 static enum problem_action other_action(const struct check_report *report,
-                                        const struct qed_plan *plan,
-                                        const struct problem *finding)
+                                        const struct qed_plan *plan, const struct problem *finding)
 {
     switch (finding->id) {
     case PROBLEM_LEAK:
@@ -229,6 +229,8 @@ int repair_image(struct io *io, bool is_open, const struct check_options *option
 
     if (ret == QED_OK)
         ret = repair_header(plan, io, is_open, options, report, error);
+    if (!is_open)
+        corruptions = report->header_problems.found + report->first.totals.corruptions;
     report->repair_refused = ret == QED_OK && !report->first.makes_sense;
     if (ret == QED_OK && !report->repair_refused)
         ret = plan_and_do(plan, io, options, report, error);

@@ -4,6 +4,8 @@
  */
 #include "core/repair_header.h"
 
+#include <inttypes.h>
+
 #include "base/checked.h"
 
 /* Work the header out from the tables. */
@@ -18,11 +20,16 @@ static int rebuild_header(struct qed_plan *plan, struct io *io, const struct che
     return ret < 0 ? ret : qed_rebuild_plan_header(plan, &report->rebuild, error);
 }
 
-static int read_header(struct io *io, struct qed_header *header, struct qed_error *error)
+static int read_header(struct io *io, uint64_t length, struct qed_header *header,
+                       struct qed_error *error)
 {
     uint8_t bytes[QED_HEADER_BYTES];
-    int ret = io_read_padded(io, bytes, sizeof(bytes), 0, error);
+    int ret;
 
+    if (length < sizeof(bytes))
+        return qed_fail(error, QED_ERR_HEADER,
+                        "QED header is cut short (the file has %" PRIu64 " bytes)", length);
+    ret = io_read(io, bytes, sizeof(bytes), 0, error);
     if (ret == QED_OK)
         qed_header_decode(header, bytes);
     return ret;
@@ -34,7 +41,7 @@ static int set_image_size(struct qed_plan *plan, struct io *io, uint64_t image_s
 {
     struct qed_header header;
     struct qed_geometry geometry;
-    int ret = read_header(io, &header, error);
+    int ret = read_header(io, qed_plan_old_length(plan), &header, error);
 
     if (ret < 0)
         return ret;
@@ -50,7 +57,7 @@ static int extend_l1(struct qed_plan *plan, struct io *io, struct qed_error *err
     uint64_t length = qed_plan_old_length(plan), end;
     struct qed_header header;
     struct qed_geometry geometry;
-    int ret = read_header(io, &header, error);
+    int ret = read_header(io, qed_plan_old_length(plan), &header, error);
 
     if (ret < 0)
         return ret;

@@ -6,7 +6,7 @@
 
 /*
  * Leaks stay where they may be all that is left of guest data: among them tables that were lost, or
- * the clusters of entries that were.
+ * the clusters of entries that were; in a marked image a crash explains the latter.
  */
 static int decide(struct repair *repair, enum qed_leaks_fate *fate, struct qed_error *error)
 {
@@ -24,7 +24,7 @@ static int decide(struct repair *repair, enum qed_leaks_fate *fate, struct qed_e
         *fate = QED_LEAKS_KEPT_LOST;
     else if (options->fixed_length)
         *fate = QED_LEAKS_KEPT_DEVICE;
-    else if (options->scope == QED_REPAIR_ALL)
+    else if (options->scope == QED_REPAIR_ALL && !qed_needs_check(repair->image))
         ret = repair_find_lost(repair, &is_lost, error);
     if (is_lost)
         *fate = QED_LEAKS_KEPT_PLACES;
