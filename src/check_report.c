@@ -123,10 +123,25 @@ static const struct {
     [QED_LEAKS_KEPT_LOST] = {"kept-for-lost-data",
                              "they may hold what damaged entries named before; when they are not "
                              "wanted, 'qedtool check --repair=leaks' gives them back"},
+    [QED_LEAKS_KEPT_PLACES] = {"kept-for-lost-entries",
+                               "some are what neighbouring entries leave out; 'qedtool check "
+                               "--rebuild' names these again, 'qedtool check --repair=leaks' gives "
+                               "all back"},
     [QED_LEAKS_KEPT_CORRUPT] = {"kept-for-corruption",
                                 "they may be needed to mend the corruption that is left"},
     [QED_LEAKS_KEPT_DEVICE] = {"kept-on-device", "the image is on a block device"},
 };
+
+/* How the header was worked out, on stderr. */
+static void print_rebuild(const struct qed_rebuild *rebuild)
+{
+    for (size_t i = 0; i < rebuild->evidence_count; i++)
+        report_warning("Rebuild: %s", rebuild->evidence[i]);
+    for (size_t i = 0; i < rebuild->change_count; i++)
+        report_warning("Rebuild: %s: 0x%" PRIx64 " becomes 0x%" PRIx64, rebuild->changes[i].field,
+                       rebuild->changes[i].from, rebuild->changes[i].to);
+    report_warning("Rebuild: confidence %u %%", rebuild->confidence);
+}
 
 /* What the repair as a whole did, or would do, on stderr. */
 static void print_repair(const struct check_report *found)
@@ -137,6 +152,10 @@ static void print_repair(const struct check_report *found)
     if (repair->guest_lost || repair->guest_kept)
         report_warning("%" PRIu64 " guest bytes %s lost, %" PRIu64 " saved", repair->guest_lost,
                        are, repair->guest_kept);
+    if (found->backing_missing)
+        report_warning(
+            "The backing file cannot be opened: of a cluster that was cut short, what is "
+            "missing reads as zeroes");
     if (repair->space_missing)
         report_warning("Entries that share clusters stay so: copies need %" PRIu64
                        " bytes, and there is no room for them",
@@ -161,7 +180,7 @@ static void print_plan(struct out *out, const struct check_report *found)
 
     out_printf(out, "\nRepair plan; nothing was written:\n");
     for (int i = ACTION_NONE + 1; i < ACTION_COUNT; i++) {
-        uint64_t times = repair->done[i] + (i == ACTION_CLEAR_BITS && found->marks_cleared);
+        uint64_t times = repair->done[i] + (i == ACTION_CLEAR_BITS && found->mark_cleared);
 
         if (times)
             out_printf(out, "    %" PRIu64 " x %s: %s\n", times, problem_action_name(i),
@@ -175,11 +194,28 @@ static void print_plan(struct out *out, const struct check_report *found)
                repair->punched + repair->cut, repair->after.corruptions, repair->after.leaks);
 }
 
+/* What the user may do next, on stderr. */
+static void print_hints(const struct check_report *found)
+{
+    const struct qed_check_totals *totals = &found->first.totals;
+
+    if (found->repair_refused)
+        report_warning(
+            "Nothing was repaired: see the finding above; 'qedtool check --rebuild' works "
+            "the header out from the tables");
+    if (totals->mapped_end > totals->total_clusters)
+        report_warning("The tables map guest bytes up to %" PRIu64
+                       ": if the image was that large, repair it with --image-size=%" PRIu64,
+                       totals->mapped_end * totals->cluster_size,
+                       totals->mapped_end * totals->cluster_size);
+}
+
 void check_report_human(struct out *out, const struct check_report *found, bool failed)
 {
     print_problems(problems_of(found));
-    if (found->repair_refused)
-        report_warning("Nothing was repaired: see the finding above");
+    print_hints(found);
+    if (found->rebuilt)
+        print_rebuild(&found->rebuild);
     if (found->planned)
         print_repair(found);
     if (failed)
@@ -250,6 +286,28 @@ static struct json_object *problem_json(const struct problem *problem, bool plan
     return object;
 }
 
+static struct json_object *rebuild_json(const struct qed_rebuild *rebuild)
+{
+    struct json_object *object = json_object_new_object();
+    struct json_object *evidence = json_object_new_array();
+    struct json_object *changes = json_object_new_array();
+
+    for (size_t i = 0; i < rebuild->evidence_count; i++)
+        json_object_array_add(evidence, json_object_new_string(rebuild->evidence[i]));
+    for (size_t i = 0; i < rebuild->change_count; i++) {
+        struct json_object *change = json_object_new_object();
+
+        json_object_object_add(change, "field", json_object_new_string(rebuild->changes[i].field));
+        out_add_number(change, "from", rebuild->changes[i].from);
+        out_add_number(change, "to", rebuild->changes[i].to);
+        json_object_array_add(changes, change);
+    }
+    out_add_number(object, "confidence", rebuild->confidence);
+    json_object_object_add(object, "evidence", evidence);
+    json_object_object_add(object, "changes", changes);
+    return object;
+}
+
 static struct json_object *repair_json(const struct check_report *found)
 {
     const struct qed_repair_report *repair = &found->repair;
@@ -259,7 +317,7 @@ static struct json_object *repair_json(const struct check_report *found)
     json_object_object_add(object, "written", json_object_new_boolean(!found->dry_run));
     for (int i = 0; i < ACTION_COUNT; i++)
         add_nonzero(actions, problem_action_name(i),
-                    repair->done[i] + (i == ACTION_CLEAR_BITS && found->marks_cleared));
+                    repair->done[i] + (i == ACTION_CLEAR_BITS && found->mark_cleared));
     json_object_object_add(object, "actions", actions);
     out_add_number(object, "guest-bytes-lost", repair->guest_lost);
     out_add_number(object, "guest-bytes-kept", repair->guest_kept);
@@ -300,6 +358,8 @@ void check_report_json(struct out *out, const char *path, const struct check_rep
         json_object_array_add(problems, problem_json(&list->problems[i], found->planned));
     out_add_number(object, "problems-found", list->found);
     json_object_object_add(object, "problems", problems);
+    if (found->rebuilt)
+        json_object_object_add(object, "rebuild", rebuild_json(&found->rebuild));
     if (found->planned)
         json_object_object_add(object, "repair", repair_json(found));
     out_json(out, object);

@@ -28,7 +28,16 @@ static const struct argp_option options[] = {
     {NULL, 'r', "WHAT", 0, "The same as --repair=WHAT", 0},
     {"repair", OPTS_KEY_REPAIR, "WHAT", OPTION_ARG_OPTIONAL,
      "Repair all (default), or only give leaked space back: leaks", 0},
+    {"rebuild", OPTS_KEY_REBUILD, NULL, 0,
+     "The same as --repair, but first work out a header that makes no sense, and put lost L2 "
+     "tables "
+     "back into the L1 table",
+     0},
+    {"image-size", OPTS_KEY_IMAGE_SIZE, "SIZE", 0,
+     "With --repair or --rebuild: the size that the header is to give", 0},
     {"dry-run", OPTS_KEY_DRY_RUN, NULL, 0, "Show what --repair would do, and write nothing", 0},
+    {"undo", OPTS_KEY_UNDO, "UNDOFILE", 0,
+     "Save what a repair changes in a new file first, for 'qedtool undo'", 0},
     {"limit", OPTS_KEY_LIMIT, "N", 0, "How many findings to list (default 100); all are counted",
      0},
     {"memory", OPTS_KEY_MEMORY, "SIZE", 0, "Memory for read buffers (default 64M, at least 1M)", 0},
@@ -56,6 +65,7 @@ static error_t parse(int key, char *arg, struct argp_state *state)
     switch (key) {
     case ARGP_KEY_INIT:
         state->child_inputs[0] = &args->image;
+        state->child_inputs[1] = &args->options.backing;
         return 0;
     case 'q':
         args->quiet = true;
@@ -63,6 +73,15 @@ static error_t parse(int key, char *arg, struct argp_state *state)
     case 'r':
     case OPTS_KEY_REPAIR:
         return parse_repair(args, arg);
+    case OPTS_KEY_REBUILD:
+        args->options.rebuild = true;
+        return 0;
+    case OPTS_KEY_IMAGE_SIZE:
+        args->options.has_image_size = true;
+        return opts_size_value("--image-size", arg, &args->options.image_size);
+    case OPTS_KEY_UNDO:
+        args->options.undo_path = arg;
+        return 0;
     case OPTS_KEY_DRY_RUN:
         args->options.dry_run = true;
         return 0;
@@ -81,7 +100,8 @@ static error_t parse(int key, char *arg, struct argp_state *state)
     }
 }
 
-static const struct argp_child children[] = {{.argp = &opts_image_argp}, {0}};
+static const struct argp_child children[] = {
+    {.argp = &opts_image_argp}, {.argp = &opts_backing_argp}, {0}};
 
 static const struct argp argp = {
     .options = options,
@@ -132,6 +152,26 @@ static int print_stopped(const struct check_report *found)
     return CHECK_FAILED;
 }
 
+/* What options say together. */
+static int settle_options(struct check_args *args)
+{
+    struct check_options *check = &args->options;
+
+    if (check->rebuild && check->repair == CHECK_REPAIR_LEAKS)
+        return report_usage("--rebuild cannot be used with --repair=leaks");
+    if (check->rebuild || (check->dry_run && check->repair == CHECK_REPAIR_NONE))
+        check->repair = CHECK_REPAIR_ALL;
+    if (check->has_image_size && check->repair != CHECK_REPAIR_ALL)
+        return report_usage("--image-size goes with --repair or --rebuild");
+    if (check->undo_path && check->repair == CHECK_REPAIR_NONE)
+        return report_usage("--undo goes with a repair");
+    if (check->undo_path && check->dry_run)
+        return report_usage("--undo cannot be used with --dry-run: nothing is written");
+    if (args->image.share && check->repair != CHECK_REPAIR_NONE && !check->dry_run)
+        return report_usage("-U cannot be used with -r: a repair needs the image to itself");
+    return CMD_OK;
+}
+
 static int check(void *context)
 {
     struct check_args *args = context;
@@ -140,10 +180,8 @@ static int check(void *context)
     enum check_verdict verdict;
     int status;
 
-    if (args->options.dry_run && args->options.repair == CHECK_REPAIR_NONE)
-        args->options.repair = CHECK_REPAIR_ALL;
-    if (args->image.share && args->options.repair != CHECK_REPAIR_NONE && !args->options.dry_run)
-        return report_usage("-U cannot be used with -r: a repair needs the image to itself");
+    if (settle_options(args) != CMD_OK)
+        return CMD_FAILED;
     args->options.format = args->image.format;
     args->options.share = args->image.share;
     args->options.scan.progress = on_progress;
@@ -166,7 +204,8 @@ static int check(void *context)
 
 int cmd_check(int argc, char **argv)
 {
-    struct check_args args = {.options = {.problem_limit = LIMIT_DEFAULT}};
+    struct check_args args = {
+        .options = {.problem_limit = LIMIT_DEFAULT, .backing = IMAGE_BACKING_FOLLOW}};
 
     return opts_run(&argp, argc, argv, &args, check);
 }

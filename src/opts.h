@@ -21,6 +21,9 @@ enum opts_key {
     OPTS_KEY_LIMIT,
     OPTS_KEY_MEMORY,
     OPTS_KEY_DRY_RUN,
+    OPTS_KEY_UNDO,
+    OPTS_KEY_REBUILD,
+    OPTS_KEY_IMAGE_SIZE,
 };
 
 /* What a parser returns when it has reported a mistake itself. */

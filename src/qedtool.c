@@ -22,6 +22,7 @@ static const struct {
     {"create", cmd_create, "make a new image"},
     {"info", cmd_info, "show what an image is"},
     {"map", cmd_map, "show where the guest's bytes are"},
+    {"undo", cmd_undo, "put an image back as it was before a repair"},
 };
 
 #define COMMAND_COUNT (sizeof(commands) / sizeof(commands[0]))

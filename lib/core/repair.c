@@ -5,6 +5,9 @@
 #include "core/repair.h"
 
 #include "base/checked.h"
+#include "core/repair_below.h"
+#include "core/repair_header.h"
+#include "core/undo.h"
 #include "format/qed_apply.h"
 #include "io/io_file.h"
 
@@ -49,7 +52,7 @@ static enum problem_action other_action(const struct check_report *report,
     case PROBLEM_LEAK_TAIL:
         return leak_action(report, plan, finding);
     case PROBLEM_DIRTY:
-        return report->marks_cleared ? ACTION_CLEAR_BITS : ACTION_NONE;
+        return report->mark_cleared ? ACTION_CLEAR_BITS : ACTION_NONE;
     default:
         return ACTION_NONE;
     }
@@ -63,6 +66,28 @@ static bool settles(const struct problem *fix, const struct problem *finding)
             (fix->has_l1_index && problem_kind(finding->id)->severity == SEVERITY_CORRUPTION));
 }
 
+/* Whether an orphaned table has been given a place: that report names the place, too. */
+static bool is_adopted(const struct problem_list *fixes, const struct problem *finding)
+{
+    for (size_t i = 0; finding->id == PROBLEM_ORPHAN_TABLE && i < fixes->count; i++) {
+        if (fixes->problems[i].id == PROBLEM_ORPHAN_TABLE &&
+            fixes->problems[i].file_off == finding->file_off)
+            return true;
+    }
+    return false;
+}
+
+/* What was wrong with the header before it was mended. */
+static void join_header_problems(struct check_report *report)
+{
+    for (size_t i = 0; i < report->header_problems.count; i++) {
+        struct problem problem = report->header_problems.problems[i];
+
+        problem.action = report->header_action;
+        problem_list_add(&report->problems, &problem);
+    }
+}
+
 /* Put the actions to the findings; fixes of what came to light on the way are findings, too. */
 static void join_fixes(struct check_report *report, const struct qed_plan *plan)
 {
@@ -70,6 +95,7 @@ static void join_fixes(struct check_report *report, const struct qed_plan *plan)
     size_t i = 0, j = 0;
 
     problem_list_init(&report->problems, found->limit);
+    join_header_problems(report);
     while (i < found->count || j < fixes->count) {
         const struct problem *fix = j < fixes->count ? &fixes->problems[j] : NULL;
         struct problem next;
@@ -80,12 +106,15 @@ static void join_fixes(struct check_report *report, const struct qed_plan *plan)
             next.action = other_action(report, plan, &next);
             if (fix && settles(fix, &next))
                 next.action = fixes->problems[j++].action;
+            else if (is_adopted(fixes, &next))
+                continue;
         } else {
             next = fixes->problems[j++];
         }
         problem_list_add(&report->problems, &next);
     }
-    report->problems.found = max_u64(found->found, report->problems.found);
+    report->problems.found =
+        max_u64(found->found + report->header_problems.count, report->problems.found);
     problem_list_sort(&report->problems);
 }
 
@@ -149,44 +178,63 @@ static int carry_out(struct qed_plan *plan, struct io *io, const struct check_op
     return ret;
 }
 
+/* Save what is going to change, then change it. */
+static int save_and_carry_out(struct qed_plan *plan, struct io *io,
+                              const struct check_options *options, struct check_report *report,
+                              struct qed_error *error)
+{
+    int ret = QED_OK;
+
+    if (options->undo_path)
+        ret = undo_save_to(options->undo_path, plan, io, error);
+    return ret < 0 ? ret : carry_out(plan, io, options, report, error);
+}
+
 static int plan_and_do(struct qed_plan *plan, struct io *io, const struct check_options *options,
                        struct check_report *report, struct qed_error *error)
 {
     struct qed_repair_options repair_options = {
         .scope = options->repair == CHECK_REPAIR_LEAKS ? QED_REPAIR_LEAKS : QED_REPAIR_ALL,
+        .adopt = options->rebuild,
         .fixed_length = io_file_is_block_device(io),
         .free_bytes = io_file_free_space(io),
         .problem_limit = options->problem_limit,
         .scan = options->scan};
-    bool is_marked = report->first.is_marked;
-    int ret = qed_repair_plan(plan, &report->first, &repair_options, &report->repair, error);
+    struct repair_below *below = NULL;
+    int ret = repair_below_new(&below, report->path, options->backing, qed_plan_view(plan), error);
 
+    if (ret < 0)
+        return ret;
+    repair_options.read_below = below ? repair_below_read : NULL;
+    repair_options.below_context = below;
+    ret = qed_repair_plan(plan, &report->first, &repair_options, &report->repair, error);
+    report->backing_missing = repair_below_is_missing(below);
+    repair_below_free(below);
     report->planned = true;
     report->dry_run = options->dry_run;
-    report->marks_cleared = is_marked && options->repair == CHECK_REPAIR_ALL &&
-                            report->first.makes_sense && !report->repair.after.corruptions &&
-                            !mark_explains(report, &report->repair.after);
-    if (ret < 0 || options->dry_run || (qed_plan_is_empty(plan) && !report->marks_cleared))
+    report->mark_cleared = report->first.is_marked && options->repair == CHECK_REPAIR_ALL &&
+                           !report->repair.after.corruptions &&
+                           !mark_explains(report, &report->repair.after);
+    if (ret < 0 || options->dry_run || (qed_plan_is_empty(plan) && !report->mark_cleared))
         return ret;
-    return carry_out(plan, io, options, report, error);
+    return save_and_carry_out(plan, io, options, report, error);
 }
 
-int repair_image(struct io *io, const struct check_options *options, struct check_report *report,
-                 struct qed_error *error)
+int repair_image(struct io *io, bool is_open, const struct check_options *options,
+                 struct check_report *report, struct qed_error *error)
 {
+    uint64_t corruptions = report->first.totals.corruptions, leaks = report->first.totals.leaks;
     struct qed_plan *plan = NULL;
-    int ret;
+    int ret = qed_plan_new(&plan, io, error);
 
-    report->repair_refused = !report->first.makes_sense;
-    if (report->repair_refused)
-        return QED_OK;
-    ret = qed_plan_new(&plan, io, error);
     if (ret == QED_OK)
+        ret = repair_header(plan, io, is_open, options, report, error);
+    report->repair_refused = !report->first.makes_sense;
+    if (ret == QED_OK && !report->repair_refused)
         ret = plan_and_do(plan, io, options, report, error);
     if (ret == QED_OK && !options->dry_run) {
-        report->corruptions_fixed =
-            fewer(report->first.totals.corruptions, report->totals.corruptions);
-        report->leaks_fixed = fewer(report->first.totals.leaks, report->totals.leaks);
+        report->corruptions_fixed = fewer(corruptions, report->totals.corruptions);
+        report->leaks_fixed = fewer(leaks, report->totals.leaks);
     }
     if (report->planned)
         join_fixes(report, plan);

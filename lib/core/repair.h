@@ -8,11 +8,12 @@
 #include "core/check.h"
 
 /*
- * Repair the image in io, whose check is report->first, as options say, and fill in the rest of
- * report. The mark of an unclean shutdown goes only when the last check found no corruption. With
- * options->dry_run io is only read.
+ * Repair the image in io as options say, and fill in the rest of report. report->first is its
+ * check; or, where is_open is false because the header cannot be made sense of, holds findings of
+ * the header, and options ask for a rebuild or give an image size. The mark of an unclean shutdown
+ * goes only when the last check found no corruption. With options->dry_run io is only read.
  */
-int repair_image(struct io *io, const struct check_options *options, struct check_report *report,
-                 struct qed_error *error);
+int repair_image(struct io *io, bool is_open, const struct check_options *options,
+                 struct check_report *report, struct qed_error *error);
 
 #endif

@@ -50,6 +50,7 @@ enum problem_id {
     PROBLEM_L2_ON_TABLE,
     PROBLEM_L2_SHARED,
     PROBLEM_L2_PAST_SIZE,
+    PROBLEM_L2_LOST,
     /* unreferenced space */
     PROBLEM_LEAK,
     PROBLEM_LEAK_TAIL,
@@ -85,6 +86,7 @@ enum problem_action {
     ACTION_CLEAR,      /* the entry: its guest range is lost */
     ACTION_MASK,       /* the entry's low bits are cleared: nothing is lost */
     ACTION_UNFLIP,     /* one bit of the entry is put right: nothing is lost */
+    ACTION_RELINK,     /* the entry gets the lost cluster that its neighbours leave out */
     ACTION_EXTEND,     /* the file, so that what was cut short is whole again */
     ACTION_COPY,       /* the cluster: the entry names the copy */
     ACTION_COPY_TABLE, /* the table and its clusters: the entry names the copy */

@@ -20,6 +20,13 @@ struct qed_image {
     struct qed_table_cache *tables;
 };
 
+/*
+ * How what shows through from below an image is read: guest bytes of its backing file, zeroes past
+ * the end of that.
+ */
+typedef int qed_read_below_fn(void *context, uint64_t virt_off, void *buffer, size_t len,
+                              struct qed_error *error);
+
 /* Open the image in io, which must outlive it. Writes nothing. The caller owns *image. */
 int qed_open(struct qed_image **image, struct io *io, bool writable, struct qed_error *error);
 

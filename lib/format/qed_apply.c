@@ -16,6 +16,7 @@
 #include "base/le.h"
 #include "base/zero.h"
 #include "format/qed_layout.h"
+#include "format/qed_plan_sources.h"
 
 #define FEATURES_AT 16 /* bytes; format specification: header */
 #define WORD_BYTES sizeof(uint64_t)
@@ -64,59 +65,9 @@ enum pass {
 struct apply {
     const struct qed_plan *plan;
     struct io *io;
-    struct qed_plan_run *sources; /* of copies, in file order, none touching another */
-    size_t source_count;
+    struct qed_plan_sources sources; /* of copies */
     bool changed; /* an entry was */
 };
-
-static int by_source(const void *a, const void *b)
-{
-    const struct qed_plan_run *x = a, *y = b;
-
-    return (x->from > y->from) - (x->from < y->from);
-}
-
-static int list_sources(struct apply *apply, struct qed_error *error)
-{
-    size_t count, kept = 0;
-    const struct qed_plan_run *copies = qed_plan_copies(apply->plan, &count);
-    struct qed_plan_run *sources;
-
-    if (count == 0)
-        return QED_OK;
-    sources = malloc(count * sizeof(*sources));
-    if (!sources)
-        return qed_fail(error, QED_ERR_NO_MEMORY, "out of memory");
-    memcpy(sources, copies, count * sizeof(*sources));
-    qsort(sources, count, sizeof(*sources), by_source);
-    for (size_t i = 0; i < count; i++) {
-        struct qed_plan_run *last = kept ? &sources[kept - 1] : NULL;
-
-        if (last && sources[i].from <= last->from + last->len)
-            last->len = max_u64(last->len, sources[i].from + sources[i].len - last->from);
-        else
-            sources[kept++] = sources[i];
-    }
-    apply->sources = sources;
-    apply->source_count = kept;
-    return QED_OK;
-}
-
-/* Whether what is at file_off is copied. */
-static bool in_source(const struct apply *apply, uint64_t file_off)
-{
-    size_t low = 0, high = apply->source_count;
-
-    while (low < high) {
-        size_t middle = low + (high - low) / 2;
-
-        if (apply->sources[middle].from + apply->sources[middle].len <= file_off)
-            low = middle + 1;
-        else
-            high = middle;
-    }
-    return low < apply->source_count && apply->sources[low].from <= file_off;
-}
 
 static enum pass pass_of(const struct apply *apply, const struct qed_plan_word *word)
 {
@@ -130,7 +81,7 @@ static enum pass pass_of(const struct apply *apply, const struct qed_plan_word *
 
     if (word->file_off >= qed_plan_old_length(apply->plan))
         return PASS_FILL;
-    return passes[word->step][in_source(apply, word->file_off)];
+    return passes[word->step][qed_plan_sources_have(&apply->sources, word->file_off)];
 }
 
 /* The words of a pass from index i on that make up one span; *next is the first that does not. */
@@ -316,12 +267,12 @@ int qed_apply(const struct qed_plan *plan, struct io *io, struct qed_error *erro
 
     if (!qed_plan_changes_anything(plan))
         return QED_OK;
-    ret = list_sources(&apply, error);
+    ret = qed_plan_sources_list(&apply.sources, plan, error);
     if (ret == QED_OK)
         ret = prepare(&apply, error);
     if (ret == QED_OK)
         ret = write_passes(&apply, PASS_MOVE, PASS_SETTLE, error);
-    free(apply.sources);
+    qed_plan_sources_release(&apply.sources);
     return ret;
 }
 

@@ -379,6 +379,7 @@ static int run_check(struct qed_image *image, const struct qed_scan_options *opt
     int ret, length_ret;
 
     *result = (struct qed_check_result){.makes_sense = true, .is_marked = qed_needs_check(image)};
+    result->totals.cluster_size = g->cluster_size;
     result->totals.total_clusters = blocks_for(g->image_size, g->cluster_shift);
     problem_list_init(&result->problems, limit);
     if (check.used && check.tables && check.repeated)

@@ -13,11 +13,13 @@
 
 /* Totals, counted as qemu-img counts them (less its false leaks). All in clusters. */
 struct qed_check_totals {
+    uint32_t cluster_size;        /* bytes */
     uint64_t total_clusters;      /* of the guest */
     uint64_t allocated_clusters;  /* L2 entries that name a cluster */
     uint64_t fragmented_clusters; /* of these, not next to the one before in the same table */
     uint64_t corruptions; /* invalid entries, and every reference to a cluster past the first */
     uint64_t leaks;       /* clusters that nothing refers to */
+    uint64_t mapped_end;  /* one past the last guest cluster that is mapped, past the size or not */
     uint64_t orphans;     /* of the leaks, what look like L2 tables; counted in tables */
     bool l1_may_be_lost;  /* the L1 table is empty, and there are orphans: damage, or a crash */
 };
@@ -26,7 +28,8 @@ struct qed_check_result {
     struct qed_check_totals totals;
     struct problem_list problems; /* its limit is set before; found counts all */
     struct qed_scan_stats scan;   /* of the first pass over the L2 tables */
-    bool is_marked;   /* NEED_CHECK is set */
+    bool is_marked;               /* NEED_CHECK is set */
+    bool l1_is_empty;             /* but there are what look like L2 tables */
     bool makes_sense; /* false: the geometry or the L1 is wrong, and nothing else was reported */
     /* For repair, once the tables were read: */
     struct bitmap *used;           /* clusters of the file that something refers to */

@@ -75,6 +75,8 @@ static int count_valid_run(struct check *check, const struct qed_scan_piece *pie
 
     counts->repeated += already;
     counts->entry_bits |= entry | (count > 1 ? entry + g->cluster_size : 0);
+    counts->mapped_end = max_u64(counts->mapped_end, (piece->table->l1_index << g->entries_shift) +
+                                                         piece->first_index + at + count);
     state->past_size += count_past_size(g, piece->table->l1_index, piece->first_index + at, count);
     state->lowest = min_u64(state->lowest, cluster);
     state->highest = max_u64(state->highest, cluster + count - 1);
@@ -153,6 +155,7 @@ static void add_up(struct check *check)
 
     for (unsigned int i = 0; i < QED_SCAN_THREADS_MAX; i++) {
         totals->corruptions += check->counts[i].repeated;
+        totals->mapped_end = max_u64(totals->mapped_end, check->counts[i].mapped_end);
         result->problems.found += check->counts[i].repeated;
     }
     for (size_t i = 0; i < check->list.count; i++) {

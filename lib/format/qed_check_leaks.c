@@ -186,7 +186,8 @@ int check_leaks(struct check *check, struct qed_error *error)
     }
     free(leaks.buffer);
     check->result->totals.l1_may_be_lost = !check->l1_entries && check->result->totals.orphans;
-    if (ret == QED_OK && lost_its_l1(check))
+    check->result->l1_is_empty = ret == QED_OK && lost_its_l1(check);
+    if (check->result->l1_is_empty)
         check_found(check, &(struct problem){.id = PROBLEM_L1_EMPTY,
                                              .file_off = g->l1_table_offset,
                                              .file_len = g->table_bytes,

@@ -20,6 +20,7 @@ struct table_state {
 /* Counts of one thread, apart so that threads do not disturb each other's. */
 struct thread_counts {
     uint64_t repeated;   /* references to clusters that had one */
+    uint64_t mapped_end; /* one past the last guest cluster that a valid entry maps */
     uint64_t entry_bits; /* all valid entries, or-ed: how they are aligned */
     char apart[128];
 };

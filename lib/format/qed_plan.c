@@ -282,6 +282,20 @@ static int add_run(struct runs *runs, const struct qed_plan_run *run, struct qed
     return QED_OK;
 }
 
+int qed_plan_set_header(struct qed_plan *plan, const struct qed_header *header,
+                        struct qed_error *error)
+{
+    uint8_t today[QED_HEADER_BYTES], wanted[QED_HEADER_BYTES];
+    int ret = read_today(plan, today, sizeof(today), 0, error);
+
+    qed_header_encode(header, wanted);
+    for (size_t at = 0; ret == QED_OK && at < sizeof(wanted); at += WORD_BYTES) {
+        if (memcmp(today + at, wanted + at, WORD_BYTES) != 0)
+            ret = qed_plan_set(plan, at, le64_load(wanted + at), QED_PLAN_SETTLE, error);
+    }
+    return ret;
+}
+
 int qed_plan_allocate(struct qed_plan *plan, uint64_t len, uint64_t align, uint64_t *to,
                       struct qed_error *error)
 {

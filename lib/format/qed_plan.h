@@ -15,6 +15,7 @@
 #include <stddef.h>
 #include <stdint.h>
 
+#include "format/qed_header.h"
 #include "io/io.h"
 
 /*
@@ -56,6 +57,10 @@ void qed_plan_free(struct qed_plan *plan);
 /* Change a word. A later change of the same word replaces the earlier one, its step included. */
 int qed_plan_set(struct qed_plan *plan, uint64_t file_off, uint64_t value, enum qed_plan_step step,
                  struct qed_error *error);
+
+/* Change the words of the header by which what the file has today is not this one. */
+int qed_plan_set_header(struct qed_plan *plan, const struct qed_header *header,
+                        struct qed_error *error);
 
 /* Let the file grow by len bytes at a multiple of align, a power of two; they read as zeroes. */
 int qed_plan_allocate(struct qed_plan *plan, uint64_t len, uint64_t align, uint64_t *to,

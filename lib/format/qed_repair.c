@@ -6,6 +6,7 @@
 
 #include <stddef.h>
 
+#include "format/qed_rebuild_orphans.h"
 #include "format/qed_repair_state.h"
 
 /* What ends a repair that does not come to an end by itself: no damage has so many layers. */
@@ -134,6 +135,9 @@ int repair_set_entry(struct repair *repair, const struct problem *problem, uint6
     else if (action == ACTION_CLEAR)
         step = QED_PLAN_EARLY;
     repair_report(repair, problem, action);
+    if (action == ACTION_CLEAR && !problem->has_l2_index && repair->options->adopt &&
+        qed_scan_list_add(&repair->lost, index, problem->value, error) < 0)
+        return QED_ERR_NO_MEMORY;
     return qed_plan_set(repair->plan, table_off + index * sizeof(uint64_t), value, step, error);
 }
 
@@ -149,11 +153,38 @@ static int repair_header(struct repair *repair, struct qed_error *error)
                         header->autoclear_features & QED_AUTOCLEAR_KNOWN, QED_PLAN_SETTLE, error);
 }
 
+/* Put lost tables back into the L1, and report each. */
+static int repair_adopt(struct repair *repair, struct qed_error *error)
+{
+    struct qed_adoption_options options = {.lost = &repair->lost, .scan = repair->options->scan};
+    struct qed_adoption_report adopted;
+    int ret;
+
+    /* Once: copies that a later round makes say nothing of where tables were. */
+    if (!repair->options->adopt || repair->has_adopted || !repair->found->totals.leaks)
+        return QED_OK;
+    repair->has_adopted = true;
+    ret = qed_rebuild_adopt(repair->plan, repair->image, &options, &adopted, error);
+    for (size_t i = 0; ret == QED_OK && i < adopted.count; i++) {
+        const struct qed_adoption *adoption = &adopted.adoptions[i];
+        struct problem problem = qed_check_l1_problem(repair->geometry, PROBLEM_ORPHAN_TABLE,
+                                                      adoption->l1_index, adoption->file_off);
+
+        if (adoption->ground != QED_ADOPTION_NONE)
+            repair_report(repair, &problem,
+                          qed_adoption_is_certain(adoption->ground) ? ACTION_ADOPT
+                                                                    : ACTION_ADOPT_GUESS);
+    }
+    qed_adoption_release(&adopted);
+    return ret;
+}
+
 /* Plan the first kind of thing that there is to do. */
 static int plan_round(struct repair *repair, struct qed_error *error)
 {
     static int (*const steps[])(struct repair *, struct qed_error *) = {
-        repair_l1, repair_l2, repair_cut_short, repair_shared};
+        repair_l1,     repair_adopt,    repair_mend_l2,   repair_relink,
+        repair_clear_l2, repair_cut_short, repair_shared};
     int ret = QED_OK;
 
     for (size_t i = 0; ret == QED_OK && !repair->planned && i < sizeof(steps) / sizeof(steps[0]);
@@ -242,6 +273,7 @@ int qed_repair_plan(struct qed_plan *plan, struct qed_check_result *first,
     if (ret == QED_OK && found.makes_sense)
         ret = with_image(&repair, plan_rest, error);
     qed_plan_settle(plan);
+    qed_scan_list_free(&repair.lost);
     qed_check_release(&found);
     problem_list_sort(&report->fixes);
     return ret;

@@ -20,7 +20,14 @@ enum qed_repair_scope {
 
 struct qed_repair_options {
     enum qed_repair_scope scope;
+    bool adopt;          /* put lost L2 tables back into the L1 */
     bool fixed_length;   /* the file cannot grow or be cut: it is a block device */
+    /*
+     * Where there is a backing file: to fill a data cluster that the end of the file cuts short with
+     * what it most likely held. NULL: with zeroes.
+     */
+    qed_read_below_fn *read_below;
+    void *below_context;
     uint64_t free_bytes; /* that copies may take; UINT64_MAX when that is not known */
     size_t problem_limit;
     struct qed_scan_options scan;
@@ -31,7 +38,8 @@ enum qed_leaks_fate {
     QED_LEAKS_NONE, /* there are none */
     QED_LEAKS_GIVEN_BACK,
     QED_LEAKS_KEPT_ORPHANS, /* some may be lost L2 tables */
-    QED_LEAKS_KEPT_LOST, /* entries lost what they named to damage: these may be it */
+    QED_LEAKS_KEPT_LOST,    /* entries lost what they named to damage: these may be it */
+    QED_LEAKS_KEPT_PLACES,  /* some are what neighbouring entries leave out: a rebuild's work */
     QED_LEAKS_KEPT_CORRUPT, /* corruption is left */
     QED_LEAKS_KEPT_DEVICE,  /* the file is a device */
 };

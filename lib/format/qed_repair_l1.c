@@ -6,38 +6,65 @@
  */
 #include "format/qed_repair_state.h"
 
+/* So many misaligned entries are no chance: a table at the wrong place, or overwritten. */
+#define MISALIGNED_MANY 8
+
 struct l1 {
     struct repair *repair;
     struct qed_scan_list valid; /* entries that name a place where a table can be */
 };
 
-/* Whether a lost table is at file_off: every entry names a cluster that nothing else does. */
-static int is_lost_table(struct repair *repair, uint64_t file_off, bool *is,
-                         struct qed_error *error)
+/* An entry that is to be replaced, and what its table looked like; look is all zero for none. */
+struct suspect {
+    uint64_t entry;
+    struct table_look look;
+};
+
+/* Whether a range is used by more than the table that is about to be dropped. */
+static bool in_use_besides(const struct repair *repair, const struct suspect *suspect,
+                           uint64_t file_off)
 {
-    const struct qed_geometry *g = repair->geometry;
+    uint64_t len = repair->geometry->table_bytes;
+    uint64_t end = file_off + len, bad = suspect->entry;
+
+    if (!qed_table_offset_valid(repair->geometry, bad) || bad + len <= file_off || end <= bad)
+        return repair_in_use(repair, file_off, len);
+    return bad > file_off ? repair_in_use(repair, file_off, bad - file_off)
+                          : bad < file_off && repair_in_use(repair, bad + len, end - bad - len);
+}
+
+/*
+ * Whether a lost table is at file_off: every entry names a cluster that nothing else does, but for
+ * what the suspect has marked: its own place, and a cluster for each entry that looks valid.
+ */
+static int is_lost_table(struct repair *repair, const struct suspect *suspect, uint64_t file_off,
+                         bool *is, struct qed_error *error)
+{
+    const struct table_look *bad = &suspect->look;
     struct table_look look;
     int ret;
 
     *is = false;
-    if (!qed_table_offset_valid(g, file_off) || repair_in_use(repair, file_off, g->table_bytes) ||
-        repair->looks == 0)
+    if (!qed_table_offset_valid(repair->geometry, file_off) ||
+        in_use_besides(repair, suspect, file_off) || repair->looks == 0)
         return QED_OK;
     repair->looks--;
     ret = repair_look(repair, file_off, &look, error);
-    *is = ret == QED_OK && look.entries > 0 && look.wrong == 0 && look.owned == 0;
+    *is = ret == QED_OK && look.entries > 0 && look.wrong == 0 &&
+          look.owned <= bad->entries - bad->wrong + repair->geometry->table_size * (bad->wrong > 0);
     return ret;
 }
 
-/* The one lost table that is one bit away from entry; 0 when there is none, or more than one. */
-static int find_unflipped(struct repair *repair, uint64_t entry, uint64_t *found,
+/* The one lost table that is one bit away from the entry; 0 when there is none, or more than one.
+ */
+static int find_unflipped(struct repair *repair, const struct suspect *suspect, uint64_t *found,
                           struct qed_error *error)
 {
     *found = 0;
     for (unsigned int bit = repair->geometry->cluster_shift; bit < 63; bit++) {
-        uint64_t candidate = entry ^ UINT64_C(1) << bit;
+        uint64_t candidate = suspect->entry ^ UINT64_C(1) << bit;
         bool is;
-        int ret = is_lost_table(repair, candidate, &is, error);
+        int ret = is_lost_table(repair, suspect, candidate, &is, error);
 
         if (ret < 0)
             return ret;
@@ -65,9 +92,14 @@ static int unflip_or_clear(struct repair *repair, enum problem_id id, uint64_t l
                            uint64_t entry, struct qed_error *error)
 {
     struct problem problem = qed_check_l1_problem(repair->geometry, id, l1_index, entry);
+    struct suspect suspect = {.entry = entry};
     uint64_t unflipped;
-    int ret = find_unflipped(repair, entry, &unflipped, error);
+    int ret = QED_OK;
 
+    if (qed_table_offset_valid(repair->geometry, entry))
+        ret = repair_look(repair, entry, &suspect.look, error);
+    if (ret == QED_OK)
+        ret = find_unflipped(repair, &suspect, &unflipped, error);
     if (ret < 0)
         return ret;
     return set_l1_entry(repair, &problem, unflipped, unflipped ? ACTION_UNFLIP : ACTION_CLEAR,
@@ -161,37 +193,38 @@ static bool holds_nothing(const struct repair *repair, const struct table_look *
 /*
  * What is no table: where data entries name its clusters, it is theirs; where it holds nothing,
  * nothing is lost with it. Else the valid entries are kept, the others cleared later. An empty one
- * on somebody's data may be a flipped entry.
+ * on somebody's data, or one of which much is nonsense, may be a flipped entry.
  */
 static int judge_table(struct repair *repair, const struct qed_scan_list *list, size_t first,
                        size_t end, struct qed_error *error)
 {
     const struct qed_geometry *g = repair->geometry;
     const struct qed_scan_table *table = &list->tables[first];
-    uint64_t cluster = table->file_off >> g->cluster_shift;
+    uint64_t cluster = table->file_off >> g->cluster_shift, unflipped = 0;
     bool shared = bitmap_any_set(repair->found->shared, cluster, cluster + g->table_size);
     struct problem problem =
         qed_check_l1_problem(g, PROBLEM_L1_NOT_A_TABLE, table->l1_index, table->file_off);
-    struct table_look look;
-    uint64_t unflipped;
-    int ret = repair_look(repair, table->file_off, &look, error);
+    struct suspect suspect = {.entry = table->file_off};
+    const struct table_look *look = &suspect.look;
+    int ret = repair_look(repair, table->file_off, &suspect.look, error);
 
     if (ret < 0)
         return ret;
-    if (repair_look_is_nonsense(&look)) {
-        if (end - first > 1) /* shared by L1 entries: copies of nonsense help nobody */
-            return repair_drop_place(repair, list, first + 1, end, PROBLEM_L1_SAME_TABLE, error);
-        if (shared || holds_nothing(repair, &look))
-            return repair_drop_place(repair, list, first, end, PROBLEM_L1_NOT_A_TABLE, error);
-    }
-    if (!shared || end - first > 1 || !holds_nothing(repair, &look))
-        return QED_OK;
-    if (look.entries > 0)
-        return repair_drop_place(repair, list, first, end, PROBLEM_L1_NOT_A_TABLE, error);
-    ret = find_unflipped(repair, table->file_off, &unflipped, error);
-    if (ret < 0 || !unflipped)
+    if (end - first > 1) /* shared by L1 entries: copies of nonsense help nobody */
+        return repair_look_is_nonsense(look)
+                   ? repair_drop_place(repair, list, first + 1, end, PROBLEM_L1_SAME_TABLE, error)
+                   : QED_OK;
+    if (look->misaligned - look->mendable >= MISALIGNED_MANY || (shared && look->entries == 0))
+        ret = find_unflipped(repair, &suspect, &unflipped, error);
+    if (ret < 0)
         return ret;
-    return set_l1_entry(repair, &problem, unflipped, ACTION_UNFLIP, error);
+    if (unflipped)
+        return set_l1_entry(repair, &problem, unflipped, ACTION_UNFLIP, error);
+    if ((repair_look_is_nonsense(look) && shared) ||
+        (holds_nothing(repair, look) && look->entries > 0 &&
+         (shared || repair_look_is_nonsense(look))))
+        return repair_drop_place(repair, list, first, end, PROBLEM_L1_NOT_A_TABLE, error);
+    return QED_OK;
 }
 
 static bool has_invalid_entries(const struct repair *repair, uint64_t file_off)

@@ -2,6 +2,9 @@
  * L2 entries that are invalid, and what the end of the file has cut short.
  * SPDX-License-Identifier: MIT
  */
+#include <stdlib.h>
+
+#include "base/le.h"
 #include "format/qed_repair_state.h"
 
 /* An entry at hand, with its neighbours in the table. */
@@ -10,22 +13,30 @@ struct place {
     size_t at;
 };
 
-/* What the entry at an index names, its low bits aside; 0 when it names nothing. */
-static uint64_t named_by(const struct qed_geometry *g, const struct qed_scan_piece *piece,
-                         size_t at)
+/*
+ * Whether a neighbour names a cluster, its low bits aside, or would but for one flipped bit; not for
+ * the same bit as ours: that is the distance between the parts of a file that was cut, not chance.
+ */
+static bool names_nearly(const struct qed_geometry *g, uint64_t neighbour, uint64_t cluster,
+                         uint64_t our_bit)
 {
-    return at < piece->count ? round_down(piece->entries[at], g->cluster_size) : 0;
+    uint64_t named = round_down(neighbour, g->cluster_size), bit = named ^ cluster;
+
+    return named && (bit == 0 || (is_power_of_two(bit) && bit != our_bit));
 }
 
 /* Whether a cluster continues what the entry before or after this one names. */
 static bool continues_neighbour(const struct qed_geometry *g, const struct place *place,
                                 uint64_t cluster)
 {
-    uint64_t before = place->at > 0 ? named_by(g, place->piece, place->at - 1) : 0;
-    uint64_t after = named_by(g, place->piece, place->at + 1);
+    const struct qed_scan_piece *piece = place->piece;
+    uint64_t bit = piece->entries[place->at] ^ cluster;
+    bool after = place->at > 0 &&
+                 names_nearly(g, piece->entries[place->at - 1], cluster - g->cluster_size, bit);
+    bool before = place->at + 1 < piece->count &&
+                  names_nearly(g, piece->entries[place->at + 1], cluster + g->cluster_size, bit);
 
-    return (before && cluster - g->cluster_size == before) ||
-           (after && cluster + g->cluster_size == after);
+    return after || before;
 }
 
 /*
@@ -71,8 +82,9 @@ static uint64_t mended_entry(const struct repair *repair, const struct place *pl
     return QED_ENTRY_UNALLOCATED;
 }
 
+/* Put an entry right, or else clear it if that is asked for. */
 static int repair_entry(struct repair *repair, const struct place *place, enum problem_id id,
-                        struct qed_error *error)
+                        bool clear, struct qed_error *error)
 {
     const struct qed_geometry *g = repair->geometry;
     const struct qed_scan_piece *piece = place->piece;
@@ -80,16 +92,19 @@ static int repair_entry(struct repair *repair, const struct place *place, enum p
         g, id, piece->table->l1_index, piece->first_index + place->at, piece->entries[place->at]);
     enum problem_action action;
     uint64_t value = mended_entry(repair, place, id, &action);
-    int ret = repair_set_entry(repair, &problem, piece->table->file_off, value, action, error);
+    int ret;
 
+    if (action == ACTION_CLEAR && !clear)
+        return QED_OK;
+    ret = repair_set_entry(repair, &problem, piece->table->file_off, value, action, error);
     if (ret == QED_OK && value > QED_ENTRY_ZERO)
         ret = repair_claim(repair, value, g->cluster_size, error);
     return ret;
 }
 
-static int l2_piece(void *context, const struct qed_scan_piece *piece, struct qed_error *error)
+static int repair_piece(struct repair *repair, const struct qed_scan_piece *piece, bool clear,
+                        struct qed_error *error)
 {
-    struct repair *repair = context;
     int ret = QED_OK;
 
     for (size_t i = 0; ret == QED_OK && i < piece->count; i++) {
@@ -100,13 +115,23 @@ static int l2_piece(void *context, const struct qed_scan_piece *piece, struct qe
             continue;
         id = qed_check_l2_entry(repair->geometry, piece->entries[i]);
         if (id != PROBLEM_COUNT && id != PROBLEM_L2_CUT_SHORT)
-            ret = repair_entry(repair, &place, id, error);
+            ret = repair_entry(repair, &place, id, clear, error);
     }
     return ret;
 }
 
-/* Scan the damaged tables that are read as data, too, or those that are not. */
-static int scan_damaged(struct repair *repair, bool read, qed_scan_fn *fn, struct qed_error *error)
+static int mend_piece(void *context, const struct qed_scan_piece *piece, struct qed_error *error)
+{
+    return repair_piece(context, piece, false, error);
+}
+
+static int clear_piece(void *context, const struct qed_scan_piece *piece, struct qed_error *error)
+{
+    return repair_piece(context, piece, true, error);
+}
+
+int repair_scan_damaged(struct repair *repair, bool read, qed_scan_fn *fn, void *context,
+                        struct qed_error *error)
 {
     const struct qed_scan_list *damaged = &repair->found->damaged;
     int ret = QED_OK;
@@ -116,14 +141,19 @@ static int scan_damaged(struct repair *repair, bool read, qed_scan_fn *fn, struc
 
         ret = repair_is_read(repair, &damaged->tables[i], &is_read, error);
         if (ret == QED_OK && is_read == read)
-            ret = qed_scan_table(repair->image, &damaged->tables[i], fn, repair, error);
+            ret = qed_scan_table(repair->image, &damaged->tables[i], fn, context, error);
     }
     return ret;
 }
 
-int repair_l2(struct repair *repair, struct qed_error *error)
+int repair_mend_l2(struct repair *repair, struct qed_error *error)
 {
-    return scan_damaged(repair, false, l2_piece, error);
+    return repair_scan_damaged(repair, false, mend_piece, repair, error);
+}
+
+int repair_clear_l2(struct repair *repair, struct qed_error *error)
+{
+    return repair_scan_damaged(repair, false, clear_piece, repair, error);
 }
 
 /* Let the file reach to the end of what begins at file_off. */
@@ -136,6 +166,52 @@ static int extend(struct repair *repair, const struct problem *problem, uint64_t
     }
     repair_report(repair, problem, ACTION_EXTEND);
     return qed_plan_extend(repair->plan, problem->value + len, error);
+}
+
+#define FILL_BYTES ((size_t)64 << 10)
+
+/* Plan the words of a range, of which the bytes before kept_end stay what the file has today. */
+static int plan_words(struct repair *repair, uint64_t file_off, uint64_t kept_end, uint8_t *bytes,
+                      size_t len, struct qed_error *error)
+{
+    int ret = QED_OK;
+
+    if (file_off < kept_end)
+        ret = io_read(repair->image->io, bytes, (size_t)(kept_end - file_off), file_off, error);
+    for (size_t i = 0; ret == QED_OK && i < len; i += sizeof(uint64_t)) {
+        uint64_t word = le64_load(bytes + i);
+
+        if (word)
+            ret = qed_plan_set(repair->plan, file_off + i, word, QED_PLAN_MOVE, error);
+    }
+    return ret;
+}
+
+/*
+ * Fill a cluster that is cut short with what the backing file has there: when it was allocated, all
+ * of it that the guest did not write was copied from there.
+ */
+static int fill_from_below(struct repair *repair, const struct problem *problem,
+                           struct qed_error *error)
+{
+    const struct qed_repair_options *options = repair->options;
+    uint64_t kept_end = repair->geometry->file_length;
+    uint64_t at = round_down(kept_end, sizeof(uint64_t));
+    uint64_t end = problem->value + problem->virt_len;
+    uint8_t *bytes = malloc(FILL_BYTES);
+    int ret = bytes ? QED_OK : qed_fail(error, QED_ERR_NO_MEMORY, "out of memory");
+
+    while (ret == QED_OK && at < end) {
+        size_t len = (size_t)min_u64(FILL_BYTES, end - at);
+
+        ret = options->read_below(options->below_context, problem->virt_off + (at - problem->value),
+                                  bytes, len, error);
+        if (ret == QED_OK)
+            ret = plan_words(repair, at, kept_end, bytes, len, error);
+        at += len;
+    }
+    free(bytes);
+    return ret;
 }
 
 static int cut_data_piece(void *context, const struct qed_scan_piece *piece,
@@ -154,6 +230,8 @@ static int cut_data_piece(void *context, const struct qed_scan_piece *piece,
         problem = qed_check_l2_problem(g, PROBLEM_L2_CUT_SHORT, piece->table->l1_index,
                                        piece->first_index + i, entry);
         ret = extend(repair, &problem, g->cluster_size, error);
+        if (ret == QED_OK && !repair->options->fixed_length && repair->options->read_below)
+            ret = fill_from_below(repair, &problem, error);
     }
     return ret;
 }
@@ -196,7 +274,7 @@ static int past_end_piece(void *context, const struct qed_scan_piece *piece,
             ret = clear_cut(repair, piece, i, error);
         else if (piece->entries[i] != QED_ENTRY_ZERO &&
                  qed_check_l2_entry(repair->geometry, piece->entries[i]) == PROBLEM_L2_PAST_END)
-            ret = repair_entry(repair, &place, PROBLEM_L2_PAST_END, error);
+            ret = repair_entry(repair, &place, PROBLEM_L2_PAST_END, true, error);
     }
     return ret;
 }
@@ -235,7 +313,7 @@ int repair_cut_short(struct repair *repair, struct qed_error *error)
 
 int repair_past_end_of_read_tables(struct repair *repair, struct qed_error *error)
 {
-    return scan_damaged(repair, true, past_end_piece, error);
+    return repair_scan_damaged(repair, true, past_end_piece, repair, error);
 }
 
 static int leave_piece(void *context, const struct qed_scan_piece *piece, struct qed_error *error)
@@ -251,7 +329,8 @@ static int leave_piece(void *context, const struct qed_scan_piece *piece, struct
 
         if (id == PROBLEM_COUNT || id == PROBLEM_L2_CUT_SHORT)
             continue;
-        problem = qed_check_l2_problem(g, id, piece->table->l1_index, piece->first_index + i, entry);
+        problem =
+            qed_check_l2_problem(g, id, piece->table->l1_index, piece->first_index + i, entry);
         repair_report(repair, &problem, ACTION_LEAVE);
     }
     return QED_OK;
@@ -259,5 +338,5 @@ static int leave_piece(void *context, const struct qed_scan_piece *piece, struct
 
 int repair_leave_read_tables(struct repair *repair, struct qed_error *error)
 {
-    return scan_damaged(repair, true, leave_piece, error);
+    return repair_scan_damaged(repair, true, leave_piece, repair, error);
 }

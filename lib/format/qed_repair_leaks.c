@@ -8,17 +8,27 @@
  * Leaks stay where they may be all that is left of guest data: among them tables that were lost, or
  * the clusters of entries that were.
  */
-static enum qed_leaks_fate decide(const struct repair *repair)
+static int decide(struct repair *repair, enum qed_leaks_fate *fate, struct qed_error *error)
 {
     const struct qed_check_totals *totals = &repair->found->totals;
+    const struct qed_repair_options *options = repair->options;
+    bool is_lost = false;
+    int ret = QED_OK;
 
-    if (totals->corruptions)
-        return QED_LEAKS_KEPT_CORRUPT;
+    *fate = QED_LEAKS_GIVEN_BACK;
     if (totals->orphans)
-        return QED_LEAKS_KEPT_ORPHANS;
-    if (repair->lost_to_damage)
-        return QED_LEAKS_KEPT_LOST;
-    return repair->options->fixed_length ? QED_LEAKS_KEPT_DEVICE : QED_LEAKS_GIVEN_BACK;
+        *fate = QED_LEAKS_KEPT_ORPHANS;
+    else if (totals->corruptions)
+        *fate = QED_LEAKS_KEPT_CORRUPT;
+    else if (repair->lost_to_damage)
+        *fate = QED_LEAKS_KEPT_LOST;
+    else if (options->fixed_length)
+        *fate = QED_LEAKS_KEPT_DEVICE;
+    else if (options->scope == QED_REPAIR_ALL)
+        ret = repair_find_lost(repair, &is_lost, error);
+    if (is_lost)
+        *fate = QED_LEAKS_KEPT_PLACES;
+    return ret;
 }
 
 /* Punch what is stored of a range. */
@@ -51,13 +61,13 @@ int repair_leaks(struct repair *repair, struct qed_error *error)
     const struct bitmap *used = repair->found->used;
     uint64_t end = bitmap_bit_count(used);
     uint64_t at = bitmap_next_clear(used, g->header_bytes >> g->cluster_shift);
-    int ret = QED_OK;
+    int ret;
 
     if (!repair->found->totals.leaks)
         return QED_OK;
-    report->leaks = decide(repair);
-    if (report->leaks != QED_LEAKS_GIVEN_BACK)
-        return QED_OK;
+    ret = decide(repair, &report->leaks, error);
+    if (ret < 0 || report->leaks != QED_LEAKS_GIVEN_BACK)
+        return ret;
     while (ret == QED_OK && at < end) {
         uint64_t next = bitmap_next_set(used, at);
 

@@ -1,7 +1,7 @@
 /*
  * What two entries refer to: the first in the order of the tables keeps it, each later one gets a
- * copy of what it reads today. Data first: a table that is read as data, too, is not touched before.
- * SPDX-License-Identifier: MIT
+ * copy of what it reads today. Data first: a table that is read as data, too, is not touched
+ * before. SPDX-License-Identifier: MIT
  */
 #include "format/qed_repair_state.h"
 
@@ -180,9 +180,8 @@ typedef int walk_fn(struct sharing *sharing, struct qed_error *error);
 static int walk(struct repair *repair, walk_fn *fn, enum mode mode, uint64_t *bytes,
                 struct qed_error *error)
 {
-    struct sharing sharing = {.repair = repair,
-                              .mode = mode,
-                              .seen = bitmap_new(bitmap_bit_count(repair->found->used))};
+    struct sharing sharing = {
+        .repair = repair, .mode = mode, .seen = bitmap_new(bitmap_bit_count(repair->found->used))};
     int ret = QED_ERR_NO_MEMORY;
 
     if (sharing.seen)
@@ -237,10 +236,12 @@ static int leave_rest(struct repair *repair, bool wait, struct qed_error *error)
 int repair_shared(struct repair *repair, struct qed_error *error)
 {
     /*
-     * Where tables are lost, an entry that names another's table may be the place of one of them.
+     * Where tables are lost, an entry that names another's table may be the place of one of them; a
+     * rebuild has looked at that before.
      * In a marked image what looks lost may be a copy that a repair, cut off, was about to use.
      */
-    bool wait = repair->found->totals.orphans && !qed_needs_check(repair->image);
+    bool wait =
+        repair->found->totals.orphans && !qed_needs_check(repair->image) && !repair->options->adopt;
     int ret;
 
     repair->report->space_missing = 0;

@@ -18,7 +18,9 @@ struct repair {
     uint64_t planned;               /* things done in this round */
     struct bitmap *read_tables;     /* clusters of tables that are data, too; NULL: not known yet */
     uint64_t looks;                 /* how many more tables may be looked at for flipped bits */
-    bool lost_to_damage;            /* an entry may have lost its cluster to more than a crash */
+    struct qed_scan_list lost; /* with adopt: L1 entries as they were before they were cleared */
+    bool has_adopted;          /* lost tables were looked for */
+    bool lost_to_damage;       /* an entry may have lost its cluster to more than a crash */
 };
 
 /* What a table, or what may be one, holds. Numbers are entries. */
@@ -27,8 +29,8 @@ struct table_look {
     uint64_t entries;    /* that are neither 0 nor 1 */
     uint64_t wrong;      /* of these */
     uint64_t misaligned; /* of these */
-    uint64_t mendable;   /* of these: without low bits each names a cluster that nothing else does */
-    uint64_t owned;      /* valid, but naming clusters that are in use */
+    uint64_t mendable; /* of these: without low bits each names a cluster that nothing else does */
+    uint64_t owned;    /* valid, but naming clusters that are in use */
 };
 
 /* Whether it is none. */
@@ -66,6 +68,10 @@ void repair_report(struct repair *repair, const struct problem *problem,
 int repair_is_read(struct repair *repair, const struct qed_scan_table *table, bool *is,
                    struct qed_error *error);
 
+/* Scan the damaged tables that data entries name, or those that none does. */
+int repair_scan_damaged(struct repair *repair, bool read, qed_scan_fn *fn, void *context,
+                        struct qed_error *error);
+
 /*
  * Of the tables that data entries name: once these have copies, put right what points past the end
  * of the file; or report that all that is wrong in them stays, for want of copies.
@@ -84,9 +90,14 @@ int repair_drop_place(struct repair *repair, const struct qed_scan_list *list, s
 int repair_overlaps(struct repair *repair, const struct qed_scan_list *list,
                     struct qed_error *error);
 
+/* Whether a rebuild would find places for leaked clusters. */
+int repair_find_lost(struct repair *repair, bool *is_lost, struct qed_error *error);
+
 /* The steps of a round; each sets repair->planned where it finds something to do. */
 int repair_l1(struct repair *repair, struct qed_error *error);
-int repair_l2(struct repair *repair, struct qed_error *error);
+int repair_mend_l2(struct repair *repair, struct qed_error *error);
+int repair_relink(struct repair *repair, struct qed_error *error);
+int repair_clear_l2(struct repair *repair, struct qed_error *error);
 int repair_cut_short(struct repair *repair, struct qed_error *error);
 int repair_shared(struct repair *repair, struct qed_error *error);
 int repair_leaks(struct repair *repair, struct qed_error *error);

@@ -79,12 +79,12 @@ static int scan_bytes(struct qed_image *image, struct qed_scan_piece *piece, uin
     return fn(context, piece, error);
 }
 
-static int scan_table(struct qed_image *image, const struct qed_scan_table *table,
+static int scan_table(struct qed_image *image, const struct qed_scan_table *table, size_t number,
                       uint64_t *buffer, qed_scan_fn *fn, void *context, struct qed_error *error)
 {
     uint64_t table_bytes = image->geometry.table_bytes;
     uint64_t carry = 0;
-    struct qed_scan_piece piece = {.table = table, .carry = &carry};
+    struct qed_scan_piece piece = {.table = table, .table_number = number, .carry = &carry};
     uint64_t at = 0;
 
     while (at < table_bytes) {
@@ -114,18 +114,24 @@ static int scan_table(struct qed_image *image, const struct qed_scan_table *tabl
     return QED_OK;
 }
 
+int qed_scan_in_turn(struct qed_image *image, const struct qed_scan_table *tables, size_t count,
+                     qed_scan_fn *fn, void *context, struct qed_error *error)
+{
+    uint64_t *buffer = malloc(BUFFER_BYTES);
+    int ret = QED_OK;
+
+    if (!buffer)
+        return qed_fail(error, QED_ERR_NO_MEMORY, "out of memory");
+    for (size_t i = 0; ret == QED_OK && i < count; i++)
+        ret = scan_table(image, &tables[i], i, buffer, fn, context, error);
+    free(buffer);
+    return ret;
+}
+
 int qed_scan_table(struct qed_image *image, const struct qed_scan_table *table, qed_scan_fn *fn,
                    void *context, struct qed_error *error)
 {
-    uint64_t *buffer = malloc(BUFFER_BYTES);
-    int ret = QED_ERR_NO_MEMORY;
-
-    if (buffer)
-        ret = scan_table(image, table, buffer, fn, context, error);
-    else
-        qed_fail(error, ret, "out of memory");
-    free(buffer);
-    return ret;
+    return qed_scan_in_turn(image, table, 1, fn, context, error);
 }
 
 int qed_scan_l1(struct qed_image *image, qed_scan_fn *fn, void *context, struct qed_error *error)

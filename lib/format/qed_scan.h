@@ -101,9 +101,11 @@ int qed_scan_l2(struct qed_image *image, const struct qed_scan_list *list,
                 struct qed_scan_stats *stats, struct qed_error *error);
 
 /*
- * Scan one table, in order, in the calling thread, for passes over few tables. carry is not kept
- * between calls.
+ * Scan some tables, one after the other, or one, in the calling thread: for few of them. carry is
+ * not kept between calls.
  */
+int qed_scan_in_turn(struct qed_image *image, const struct qed_scan_table *tables, size_t count,
+                     qed_scan_fn *fn, void *context, struct qed_error *error);
 int qed_scan_table(struct qed_image *image, const struct qed_scan_table *table, qed_scan_fn *fn,
                    void *context, struct qed_error *error);
 

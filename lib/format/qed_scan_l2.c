@@ -17,6 +17,7 @@
 #include "format/qed_scan.h"
 #include "io/io_file.h"
 
+#define FEW_BYTES ((uint64_t)1 << 20) /* of tables: threads would take longer to start */
 #define UNIT_BYTES ((uint64_t)2 << 20)
 #define WINDOW_MAX ((size_t)2 << 20)
 #define WINDOW_MIN ((size_t)64 << 10)
@@ -558,6 +559,11 @@ static int run_scan(struct scan *scan, const struct qed_scan_options *options,
     return stopped ? qed_fail(error, QED_ERR_STOPPED, "interrupted") : QED_OK;
 }
 
+static bool options_ask_for_threads(const struct qed_scan_options *options)
+{
+    return options && (options->threads || options->queue != IO_QUEUE_AUTO);
+}
+
 int qed_scan_l2(struct qed_image *image, const struct qed_scan_list *list,
                 const struct qed_scan_options *options, qed_scan_fn *fn, void *context,
                 struct qed_scan_stats *stats, struct qed_error *error)
@@ -578,6 +584,11 @@ int qed_scan_l2(struct qed_image *image, const struct qed_scan_list *list,
     *stats = (struct qed_scan_stats){.tables = list->count};
     if (list->count == 0)
         return QED_OK;
+    if (!options_ask_for_threads(options) &&
+        list->count <= FEW_BYTES / image->geometry.table_bytes) {
+        stats->bytes_read = list->count * image->geometry.table_bytes;
+        return qed_scan_in_turn(image, list->tables, list->count, fn, context, error);
+    }
     if (make_units(&scan) < 0)
         return qed_fail(error, QED_ERR_NO_MEMORY, "out of memory");
     scan.can_tell_cached = io_read_cached(image->io, &byte, 1, 0, &done);

@@ -14,18 +14,12 @@
 
 #include "format/qed.h"
 
-/*
- * How a writer reads what shows through from below an unallocated cluster. Reads past the end of
- * the backing file give zeroes.
- */
-typedef int qed_read_below_fn(void *context, uint64_t virt_off, void *buffer, size_t len,
-                              struct qed_error *error);
-
 struct qed_writer;
 
 /*
  * A writer on image, opened for writing, without NEED_CHECK (else QED_ERR_CORRUPT: check it
- * first). Clears unknown autoclear bits. read_below is NULL when there is no backing file. The image stays the caller's.
+ * first). Clears unknown autoclear bits. read_below is NULL when there is no backing file. The
+ * image stays the caller's.
  */
 int qed_writer_new(struct qed_writer **writer, struct qed_image *image,
                    qed_read_below_fn *read_below, void *below_context, struct qed_error *error);

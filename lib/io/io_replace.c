@@ -22,8 +22,9 @@
 struct io_replace {
     struct io *io;
     struct io *replaced; /* the file that was there, locked; NULL when there was none */
-    char *path;   /* where the file is to stand */
-    char *beside; /* where it is until then; NULL when it is not there */
+    char *path;          /* where the file is to stand */
+    char *beside;        /* where it is until then; NULL when it is not there */
+    bool is_private;
 };
 
 /* Where a link leads, from the folder that it is in; NULL when path is no link. */
@@ -98,6 +99,11 @@ static int copy_owner_and_mode(int fd, const char *path, struct qed_error *error
     return QED_OK;
 }
 
+static int already_there(const char *name, struct qed_error *error)
+{
+    return qed_fail(error, QED_ERR_OPEN, "'%s' is there already and is not overwritten", name);
+}
+
 /* Hold what is at path, if anything, so that nobody opens it while it is being replaced. */
 static int hold_replaced(struct io_replace *replace, const char *name, struct qed_error *error)
 {
@@ -107,14 +113,16 @@ static int hold_replaced(struct io_replace *replace, const char *name, struct qe
 
     if (ret < 0 || !exists)
         return ret;
+    if (replace->is_private)
+        return already_there(name, error);
     if (info.is_block_device)
         return qed_fail(error, QED_ERR_NOT_FILE, "'%s' is not a regular file", name);
     ret = io_file_open(&replace->replaced, name, true, NULL, error);
     return ret < 0 ? ret : io_lock(replace->replaced, name, true, error);
 }
 
-int io_replace_begin(struct io_replace **out, const char *path, struct io **io,
-                     struct qed_error *error)
+static int begin(struct io_replace **out, const char *path, bool is_private, struct io **io,
+                 struct qed_error *error)
 {
     struct io_replace *replace = *path ? calloc(1, sizeof(*replace)) : NULL;
     int fd = -1;
@@ -122,8 +130,10 @@ int io_replace_begin(struct io_replace **out, const char *path, struct io **io,
 
     if (!*path)
         return qed_fail(error, QED_ERR_OPEN, "Could not create '': the name is empty");
-    if (replace)
+    if (replace) {
+        replace->is_private = is_private;
         replace->path = resolve_target(path);
+    }
     if (replace && replace->path)
         replace->beside = temporary_name(replace->path);
     if (!replace || !replace->path || !replace->beside) {
@@ -143,7 +153,8 @@ int io_replace_begin(struct io_replace **out, const char *path, struct io **io,
         replace->beside = NULL;
         goto out;
     }
-    ret = copy_owner_and_mode(fd, path, error);
+    if (!is_private) /* as it is else: mkostemp(3) */
+        ret = copy_owner_and_mode(fd, path, error);
     if (ret < 0)
         goto out;
     ret = io_file_adopt(&replace->io, fd, false, error);
@@ -158,6 +169,30 @@ out:
         close(fd);
     io_replace_end(replace);
     return ret;
+}
+
+int io_replace_begin(struct io_replace **out, const char *path, struct io **io,
+                     struct qed_error *error)
+{
+    return begin(out, path, false, io, error);
+}
+
+int io_replace_begin_private(struct io_replace **out, const char *path, struct io **io,
+                             struct qed_error *error)
+{
+    return begin(out, path, true, io, error);
+}
+
+/* Give the new file its name; false with errno when that fails. */
+static bool rename_beside(const struct io_replace *replace)
+{
+    if (replace->is_private) {
+        if (renameat2(AT_FDCWD, replace->beside, AT_FDCWD, replace->path, RENAME_NOREPLACE) == 0)
+            return true;
+        if (errno != EINVAL && errno != ENOSYS)
+            return false;
+    }
+    return rename(replace->beside, replace->path) == 0;
 }
 
 /* After this a power cut cannot bring the old name back; a folder we may not open is left alone. */
@@ -177,17 +212,25 @@ static int flush_folder(const char *path, struct qed_error *error)
     return ret;
 }
 
+int io_replace_publish_unflushed(struct io_replace *replace, struct qed_error *error)
+{
+    if (!rename_beside(replace)) {
+        if (replace->is_private && errno == EEXIST)
+            return already_there(replace->path, error);
+        return qed_fail_errno(error, QED_ERR_IO, errno, "Could not put the new file in its place");
+    }
+    free(replace->beside);
+    replace->beside = NULL;
+    return QED_OK;
+}
+
 int io_replace_publish(struct io_replace *replace, struct qed_error *error)
 {
     int ret = io_flush(replace->io, error);
 
-    if (ret < 0)
-        return ret;
-    if (rename(replace->beside, replace->path) < 0)
-        return qed_fail_errno(error, QED_ERR_IO, errno, "Could not put the new file in its place");
-    free(replace->beside);
-    replace->beside = NULL;
-    return flush_folder(replace->path, error);
+    if (ret == QED_OK)
+        ret = io_replace_publish_unflushed(replace, error);
+    return ret < 0 ? ret : flush_folder(replace->path, error);
 }
 
 void io_replace_end(struct io_replace *replace)

@@ -19,8 +19,19 @@ struct io_replace;
 int io_replace_begin(struct io_replace **replace, const char *path, struct io **io,
                      struct qed_error *error);
 
+/*
+ * The same for a file that is nobody's business: only its owner may read or write it, and a path
+ * that exists is refused, also when it comes into being before the file is published (where the
+ * file system can tell: RENAME_NOREPLACE, rename(2)).
+ */
+int io_replace_begin_private(struct io_replace **replace, const char *path, struct io **io,
+                             struct qed_error *error);
+
 /* Flush, rename, and flush the folder. The replacement is used up only when this succeeds. */
 int io_replace_publish(struct io_replace *replace, struct qed_error *error);
+
+/* The same without waiting for stable storage: after a power cut either file may be there, or parts. */
+int io_replace_publish_unflushed(struct io_replace *replace, struct qed_error *error);
 
 /* Close and release; removes the temporary file unless it was published. NULL-safe. */
 void io_replace_end(struct io_replace *replace);

@@ -47,6 +47,13 @@ expect_status 2 "${as_user[@]}" "$QEDTOOL" check open/ro.qed
 # A repair needs more.
 unchanged open/ro.qed denied open/ro.qed check -r all open/ro.qed
 expect_stdout ""
+unchanged open/ro.qed denied open/ro.qed undo open/ro.qed open/secret.qed
+expect_stdout ""
+# So does an undo record.
+cp open/ro.qed open/rw.qed
+chmod 666 open/rw.qed
+unchanged open/rw.qed denied open/secret.qed undo open/rw.qed open/secret.qed
+rm open/rw.qed
 
 # No new file there, and no way to replace one.
 denied closed/new.qed create closed/new.qed 1M

@@ -47,6 +47,9 @@ for command in check convert create info map; do
         wrong "unrecognized option '$option'" "$command" "$option" a.qed
     done
 done
+for option in --frobnicate --format=qed -f -U; do
+    wrong "unrecognized option '$option'" undo a.qed "$option" rec
+done
 wrong "missing argument for option '--limit'" check a.qed --limit
 wrong "missing argument for option '-r'" check a.qed -r
 wrong "missing argument for option '-S'" convert a.qed b.raw -S

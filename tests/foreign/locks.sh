@@ -50,6 +50,8 @@ for command in info map check "check -r all"; do
     unchanged a.qed expect_status 1 "$QEDTOOL" $command a.qed
     expect_stderr_has "$held"
 done
+unchanged a.qed expect_status 1 "$QEDTOOL" undo a.qed b.qed
+expect_stderr_has "$held"
 expect_status 1 "$QEDTOOL" create a.qed 1M
 expect_stderr_has "$held"
 expect_status 1 "$QEDTOOL" convert -O qed b.qed a.qed

@@ -1,7 +1,8 @@
 #!/usr/bin/env bash
 # base < io < format < core < src: a file includes its own folder and those before it, src/ only
 # core/ and base/; lib/ neither prints nor exits nor asserts nor reads the environment; only io/
-# calls the file system. Planted violations show that the check sees each of these.
+# calls the file system, and only format/zcodec*.c includes zlib.h. Planted violations show that the
+# check sees each of these.
 . "$srcdir/tests/lib.sh"
 
 words()
@@ -85,6 +86,11 @@ includes()
         }')
 }
 
+includes_zlib()
+{
+    awk '/^[ \t]*#[ \t]*include[ \t]*[<"]zlib\.h[>"]/ { print FNR ": includes zlib.h" }'
+}
+
 # violations ROOT: one line for each, `file:line: what`.
 violations()
 {
@@ -99,6 +105,7 @@ violations()
                 stripped 1 <"$file" | awk '/(^|[^A-Za-z_0-9])std(out|err)([^A-Za-z_0-9]|$)/ {
                     print FNR ": names stdout or stderr" }'
                 [[ $layer == io ]] || stripped 1 <"$file" | calls "$file_calls"
+                [[ $file == */format/zcodec*.c ]] || stripped <"$file" | includes_zlib
             } | sed "s|^|lib/$layer/${file##*/}:|"
         done
     done
@@ -106,6 +113,7 @@ violations()
         {
             stripped <"$file" | includes 'base core' "$root/src"
             stripped 1 <"$file" | calls "$file_calls"
+            stripped <"$file" | includes_zlib
         } | sed "s|^|src/${file##*/}:|"
     done
 }
@@ -141,6 +149,13 @@ planted lib/core/plant.c '#include "io/io.h"' ''
 planted src/plant.c '#include "format/raw.h"' 'includes format/raw.h'
 planted src/plant.c '#include "x.h"' ''
 planted src/plant.c '#include "core/x.h" /* "io/io.h" */' ''
+
+planted lib/format/plant.c '#include <zlib.h>' 'includes zlib.h'
+planted src/plant.c '# include <zlib.h>' 'includes zlib.h'
+planted lib/format/zcodec.c '#include <zlib.h>' ''
+planted lib/format/zcodec_x.c '#include <zlib.h>' ''
+planted lib/format/zcodec_x.h '#include <zlib.h>' 'includes zlib.h'
+planted lib/io/zcodec_x.c '#include <zlib.h>' 'includes zlib.h'
 
 planted lib/core/plant.c 'printf("x");' 'calls printf'
 planted lib/core/plant.c 'fputs ("x", stream);' 'calls fputs'

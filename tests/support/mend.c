@@ -40,7 +40,7 @@ int mend(struct io *io, enum check_repair what, struct check_report *report,
     *report = (struct check_report){0};
     ret = check(io, &report->first, error);
     report->totals = report->first.totals;
-    return ret < 0 ? ret : repair_image(io, &options, report, error);
+    return ret < 0 ? ret : repair_image(io, true, &options, report, error);
 }
 
 static uint8_t *read_all(struct io *io, size_t *len)

@@ -191,6 +191,59 @@ START_TEST(an_empty_name_is_refused_from_the_start)
 }
 END_TEST
 
+static struct io_replace *begin_private(const char *path)
+{
+    struct qed_error error = QED_ERROR_INIT;
+    struct io_replace *replace = NULL;
+    struct io *io = NULL;
+
+    ck_assert_msg(io_replace_begin_private(&replace, path, &io, &error) == QED_OK, "%s",
+                  error.text);
+    ck_assert_int_eq(io_write(io, "new", 3, 0, NULL), QED_OK);
+    return replace;
+}
+
+START_TEST(a_private_file_is_its_owners_alone)
+{
+    mode_t before = umask(0);
+    struct io_replace *replace = begin_private("f");
+
+    ck_assert_int_eq(io_replace_publish(replace, NULL), QED_OK);
+    io_replace_end(replace);
+    umask(before);
+    check_content("f", "new");
+    ck_assert_uint_eq(mode_of("f"), 0600);
+}
+END_TEST
+
+START_TEST(a_private_file_takes_nobodys_place)
+{
+    struct qed_error error = QED_ERROR_INIT;
+    struct io_replace *replace = NULL;
+    struct io *io = NULL;
+
+    unit_write_file("f", "old", 3);
+    ck_assert_int_eq(io_replace_begin_private(&replace, "f", &io, &error), QED_ERR_OPEN);
+    ck_assert_str_eq(error.text, "'f' is there already and is not overwritten");
+    check_content("f", "old");
+    ck_assert_uint_eq(unit_count_names("."), 1);
+}
+END_TEST
+
+START_TEST(nor_that_of_a_file_that_came_meanwhile)
+{
+    struct qed_error error = QED_ERROR_INIT;
+    struct io_replace *replace = begin_private("f");
+
+    unit_write_file("f", "old", 3);
+    ck_assert_int_eq(io_replace_publish(replace, &error), QED_ERR_OPEN);
+    ck_assert_str_eq(error.text, "'f' is there already and is not overwritten");
+    io_replace_end(replace);
+    check_content("f", "old");
+    ck_assert_uint_eq(unit_count_names("."), 1);
+}
+END_TEST
+
 START_TEST(a_failure_to_publish_leaves_what_was_there)
 {
     struct qed_error error = QED_ERROR_INIT;
@@ -221,6 +274,9 @@ int main(void)
     tcase_add_test(tests, a_name_of_any_length_that_a_file_can_have_is_fine);
     tcase_add_test(tests, what_is_no_file_and_what_cannot_be_made_is_refused);
     tcase_add_test(tests, an_empty_name_is_refused_from_the_start);
+    tcase_add_test(tests, a_private_file_is_its_owners_alone);
+    tcase_add_test(tests, a_private_file_takes_nobodys_place);
+    tcase_add_test(tests, nor_that_of_a_file_that_came_meanwhile);
     tcase_add_test(tests, a_failure_to_publish_leaves_what_was_there);
     return unit_run(tests);
 }
