@@ -357,7 +357,6 @@ static void crash(const struct rows_image *image)
 #define LOST QED_LEAKS_KEPT_LOST
 #define ORPHANS QED_LEAKS_KEPT_ORPHANS
 #define PLACES QED_LEAKS_KEPT_PLACES
-#define CORRUPT QED_LEAKS_KEPT_CORRUPT
 
 const struct row rows[] = {
     {"L2 past the end", l2_past_end, PROBLEM_L2_PAST_END, ACTION_CLEAR, 1, {0, 1}, {0, 0}, LOST, 0},
@@ -575,7 +574,7 @@ const struct row rows[] = {
      1,
      {0, 0},
      {0, 0},
-     CORRUPT,
+     ORPHANS,
      1},
     {"L1 on another's table, damage inside",
      l1_same_table_all,
