@@ -183,7 +183,8 @@ static int repair_adopt(struct repair *repair, struct qed_error *error)
 static int plan_round(struct repair *repair, struct qed_error *error)
 {
     static int (*const steps[])(struct repair *, struct qed_error *) = {
-        repair_l1, repair_adopt, repair_relink, repair_l2, repair_cut_short, repair_shared};
+        repair_l1,     repair_adopt,    repair_mend_l2,   repair_relink,
+        repair_clear_l2, repair_cut_short, repair_shared};
     int ret = QED_OK;
 
     for (size_t i = 0; ret == QED_OK && !repair->planned && i < sizeof(steps) / sizeof(steps[0]);

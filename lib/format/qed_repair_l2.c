@@ -82,8 +82,9 @@ static uint64_t mended_entry(const struct repair *repair, const struct place *pl
     return QED_ENTRY_UNALLOCATED;
 }
 
+/* Put an entry right, or else clear it if that is asked for. */
 static int repair_entry(struct repair *repair, const struct place *place, enum problem_id id,
-                        struct qed_error *error)
+                        bool clear, struct qed_error *error)
 {
     const struct qed_geometry *g = repair->geometry;
     const struct qed_scan_piece *piece = place->piece;
@@ -91,16 +92,19 @@ static int repair_entry(struct repair *repair, const struct place *place, enum p
         g, id, piece->table->l1_index, piece->first_index + place->at, piece->entries[place->at]);
     enum problem_action action;
     uint64_t value = mended_entry(repair, place, id, &action);
-    int ret = repair_set_entry(repair, &problem, piece->table->file_off, value, action, error);
+    int ret;
 
+    if (action == ACTION_CLEAR && !clear)
+        return QED_OK;
+    ret = repair_set_entry(repair, &problem, piece->table->file_off, value, action, error);
     if (ret == QED_OK && value > QED_ENTRY_ZERO)
         ret = repair_claim(repair, value, g->cluster_size, error);
     return ret;
 }
 
-static int l2_piece(void *context, const struct qed_scan_piece *piece, struct qed_error *error)
+static int repair_piece(struct repair *repair, const struct qed_scan_piece *piece, bool clear,
+                        struct qed_error *error)
 {
-    struct repair *repair = context;
     int ret = QED_OK;
 
     for (size_t i = 0; ret == QED_OK && i < piece->count; i++) {
@@ -111,13 +115,23 @@ static int l2_piece(void *context, const struct qed_scan_piece *piece, struct qe
             continue;
         id = qed_check_l2_entry(repair->geometry, piece->entries[i]);
         if (id != PROBLEM_COUNT && id != PROBLEM_L2_CUT_SHORT)
-            ret = repair_entry(repair, &place, id, error);
+            ret = repair_entry(repair, &place, id, clear, error);
     }
     return ret;
 }
 
-/* Scan the damaged tables that are read as data, too, or those that are not. */
-static int scan_damaged(struct repair *repair, bool read, qed_scan_fn *fn, struct qed_error *error)
+static int mend_piece(void *context, const struct qed_scan_piece *piece, struct qed_error *error)
+{
+    return repair_piece(context, piece, false, error);
+}
+
+static int clear_piece(void *context, const struct qed_scan_piece *piece, struct qed_error *error)
+{
+    return repair_piece(context, piece, true, error);
+}
+
+int repair_scan_damaged(struct repair *repair, bool read, qed_scan_fn *fn, void *context,
+                        struct qed_error *error)
 {
     const struct qed_scan_list *damaged = &repair->found->damaged;
     int ret = QED_OK;
@@ -127,14 +141,19 @@ static int scan_damaged(struct repair *repair, bool read, qed_scan_fn *fn, struc
 
         ret = repair_is_read(repair, &damaged->tables[i], &is_read, error);
         if (ret == QED_OK && is_read == read)
-            ret = qed_scan_table(repair->image, &damaged->tables[i], fn, repair, error);
+            ret = qed_scan_table(repair->image, &damaged->tables[i], fn, context, error);
     }
     return ret;
 }
 
-int repair_l2(struct repair *repair, struct qed_error *error)
+int repair_mend_l2(struct repair *repair, struct qed_error *error)
 {
-    return scan_damaged(repair, false, l2_piece, error);
+    return repair_scan_damaged(repair, false, mend_piece, repair, error);
+}
+
+int repair_clear_l2(struct repair *repair, struct qed_error *error)
+{
+    return repair_scan_damaged(repair, false, clear_piece, repair, error);
 }
 
 /* Let the file reach to the end of what begins at file_off. */
@@ -255,7 +274,7 @@ static int past_end_piece(void *context, const struct qed_scan_piece *piece,
             ret = clear_cut(repair, piece, i, error);
         else if (piece->entries[i] != QED_ENTRY_ZERO &&
                  qed_check_l2_entry(repair->geometry, piece->entries[i]) == PROBLEM_L2_PAST_END)
-            ret = repair_entry(repair, &place, PROBLEM_L2_PAST_END, error);
+            ret = repair_entry(repair, &place, PROBLEM_L2_PAST_END, true, error);
     }
     return ret;
 }
@@ -294,7 +313,7 @@ int repair_cut_short(struct repair *repair, struct qed_error *error)
 
 int repair_past_end_of_read_tables(struct repair *repair, struct qed_error *error)
 {
-    return scan_damaged(repair, true, past_end_piece, error);
+    return repair_scan_damaged(repair, true, past_end_piece, repair, error);
 }
 
 static int leave_piece(void *context, const struct qed_scan_piece *piece, struct qed_error *error)
@@ -319,5 +338,5 @@ static int leave_piece(void *context, const struct qed_scan_piece *piece, struct
 
 int repair_leave_read_tables(struct repair *repair, struct qed_error *error)
 {
-    return scan_damaged(repair, true, leave_piece, error);
+    return repair_scan_damaged(repair, true, leave_piece, repair, error);
 }

@@ -6,7 +6,7 @@
 
 /*
  * Leaks stay where they may be all that is left of guest data: among them tables that were lost, or
- * the clusters of entries that were; in a marked image a crash explains the latter.
+ * the clusters of entries that were.
  */
 static int decide(struct repair *repair, enum qed_leaks_fate *fate, struct qed_error *error)
 {
@@ -16,15 +16,15 @@ static int decide(struct repair *repair, enum qed_leaks_fate *fate, struct qed_e
     int ret = QED_OK;
 
     *fate = QED_LEAKS_GIVEN_BACK;
-    if (totals->corruptions)
-        *fate = QED_LEAKS_KEPT_CORRUPT;
-    else if (totals->orphans)
+    if (totals->orphans)
         *fate = QED_LEAKS_KEPT_ORPHANS;
+    else if (totals->corruptions)
+        *fate = QED_LEAKS_KEPT_CORRUPT;
     else if (repair->lost_to_damage)
         *fate = QED_LEAKS_KEPT_LOST;
     else if (options->fixed_length)
         *fate = QED_LEAKS_KEPT_DEVICE;
-    else if (options->scope == QED_REPAIR_ALL && !qed_needs_check(repair->image))
+    else if (options->scope == QED_REPAIR_ALL)
         ret = repair_find_lost(repair, &is_lost, error);
     if (is_lost)
         *fate = QED_LEAKS_KEPT_PLACES;

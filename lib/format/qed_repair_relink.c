@@ -8,11 +8,12 @@
 
 struct relinking {
     struct repair *repair;
+    bool all;       /* entries that can be read, too: those that are empty or shared */
     bool only_look; /* for a first entry that could be replaced */
     bool found;
 };
 
-/* Whether an entry may be replaced: it is empty, cannot be read, or shares its cluster. */
+/* Whether an entry may be replaced. */
 static bool is_suspect(const struct relinking *relinking, uint64_t entry)
 {
     const struct repair *repair = relinking->repair;
@@ -20,13 +21,13 @@ static bool is_suspect(const struct relinking *relinking, uint64_t entry)
     enum problem_id id;
 
     if (entry == QED_ENTRY_UNALLOCATED)
-        return true;
+        return relinking->all;
     if (entry == QED_ENTRY_ZERO)
         return false;
     id = qed_check_l2_entry(g, entry);
     if (id != PROBLEM_COUNT)
         return id != PROBLEM_L2_CUT_SHORT;
-    return bitmap_test(repair->found->shared, entry >> g->cluster_shift);
+    return relinking->all && bitmap_test(repair->found->shared, entry >> g->cluster_shift);
 }
 
 static enum problem_id problem_of(const struct repair *repair, uint64_t entry)
@@ -99,8 +100,13 @@ static int relink_l1_piece(void *context, const struct qed_scan_piece *piece,
     for (size_t i = 0; ret == QED_OK && i < piece->count; i++) {
         struct qed_scan_table table = {.l1_index = piece->first_index + i,
                                        .file_off = piece->entries[i]};
+        bool is_read;
 
-        if (table.file_off && qed_check_l1_entry(repair->geometry, table.file_off) == PROBLEM_COUNT)
+        if (!table.file_off ||
+            qed_check_l1_entry(repair->geometry, table.file_off) != PROBLEM_COUNT)
+            continue;
+        ret = repair_is_read(repair, &table, &is_read, error);
+        if (ret == QED_OK && !is_read)
             ret = qed_scan_table(repair->image, &table, relink_piece, relinking, error);
     }
     return ret;
@@ -108,17 +114,20 @@ static int relink_l1_piece(void *context, const struct qed_scan_piece *piece,
 
 int repair_relink(struct repair *repair, struct qed_error *error)
 {
-    struct relinking relinking = {.repair = repair};
+    const struct qed_check_result *found = repair->found;
+    struct relinking relinking = {.repair = repair, .all = repair->options->adopt};
 
     /* What looks like a lost table may be one, with lost clusters around it. */
-    if (!repair->options->adopt || !repair->found->totals.leaks || repair->found->totals.orphans)
+    if (!found->totals.leaks || found->totals.orphans)
         return QED_OK;
-    return qed_scan_l1(repair->image, relink_l1_piece, &relinking, error);
+    if (relinking.all)
+        return qed_scan_l1(repair->image, relink_l1_piece, &relinking, error);
+    return repair_scan_damaged(repair, false, relink_piece, &relinking, error);
 }
 
 int repair_find_lost(struct repair *repair, bool *is_lost, struct qed_error *error)
 {
-    struct relinking relinking = {.repair = repair, .only_look = true};
+    struct relinking relinking = {.repair = repair, .all = true, .only_look = true};
     int ret = qed_scan_l1(repair->image, relink_l1_piece, &relinking, error);
 
     *is_lost = relinking.found;

@@ -68,6 +68,10 @@ void repair_report(struct repair *repair, const struct problem *problem,
 int repair_is_read(struct repair *repair, const struct qed_scan_table *table, bool *is,
                    struct qed_error *error);
 
+/* Scan the damaged tables that data entries name, or those that none does. */
+int repair_scan_damaged(struct repair *repair, bool read, qed_scan_fn *fn, void *context,
+                        struct qed_error *error);
+
 /*
  * Of the tables that data entries name: once these have copies, put right what points past the end
  * of the file; or report that all that is wrong in them stays, for want of copies.
@@ -91,8 +95,9 @@ int repair_find_lost(struct repair *repair, bool *is_lost, struct qed_error *err
 
 /* The steps of a round; each sets repair->planned where it finds something to do. */
 int repair_l1(struct repair *repair, struct qed_error *error);
+int repair_mend_l2(struct repair *repair, struct qed_error *error);
 int repair_relink(struct repair *repair, struct qed_error *error);
-int repair_l2(struct repair *repair, struct qed_error *error);
+int repair_clear_l2(struct repair *repair, struct qed_error *error);
 int repair_cut_short(struct repair *repair, struct qed_error *error);
 int repair_shared(struct repair *repair, struct qed_error *error);
 int repair_leaks(struct repair *repair, struct qed_error *error);

@@ -57,5 +57,5 @@ value_is '[["written",true],["actions",{"clear-entry":1,"copy-cluster":1}],["gue
 # A lost table, and an entry that may be its.
 craft c.qed 'new size=32M cluster=8K table=2' 'data 0 16K' 'data 16M 16K' 'poke-l1 1 l2:0'
 checked 2 "total-clusters corruptions check-errors leaks allocated-clusters filename format problems-found problems repair" c.qed -r all
-value_is '[true,"kept-for-corruption",{"leave":1}]' \
+value_is '[true,"kept-for-lost-tables",{"leave":1}]' \
     '.repair | [."tables-wait-for-rebuild",.leaks,.actions]'

@@ -71,8 +71,7 @@ craft c.qed 'poke-l2 0 1 eof'
 kept c.qed 2 "they may be needed to mend the corruption that is left"
 craft d.qed 'new size=32M cluster=8K table=2' 'data 0 16K' 'data 16M 16K' 'leak 2' 'poke-l1 1 0'
 kept d.qed 3 "some look like L2 tables; 'qedtool check --rebuild' puts these back"
-# With all of a repair it is the same: first the corruption, then the leaks (with what the entry may
-# have named: the image is marked, so a crash explains both), never lost tables.
+# With all of a repair it is the same: first the corruption, then the leaks, never lost tables.
 unchanged d.qed expect_status 3 "$QEDTOOL" check -r all d.qed
 expect_status 3 "$QEDTOOL" check -r all c.qed
-expect_stderr_has "qedtool: 393216 bytes of leaked space are given back"
+expect_stderr_has "qedtool: 327680 bytes of leaked space are given back"

@@ -27,7 +27,7 @@ expect_stderr ""
 # What points nowhere is lost, and is told to be; what it named before may be among the leaks.
 for option in "-r all" -rall --repair --repair=all; do
     cp sound.qed a.qed
-    craft a.qed 'poke-l2 0 1 eof+16M' 'poke-l2 0 2 data:0:3+512' 'set features need_check'
+    craft a.qed 'poke-l2 0 0 eof+16M' 'poke-l2 0 3 data:0:2+512' 'set features need_check'
     unchanged a.qed expect_status 2 "$QEDTOOL" check a.qed
     # shellcheck disable=SC2086 # one word or two
     expect_status 3 "$QEDTOOL" check $option a.qed
@@ -40,7 +40,7 @@ Double checking the fixed image now...
 
 2 leaked clusters were found on the image.
 This means waste of disk space, but no harm to data.
-2/256 = 0.78% allocated, 50.00% fragmented, 0.00% compressed clusters"
+2/256 = 0.78% allocated, 0.00% fragmented, 0.00% compressed clusters"
     expect_stderr_has "the entry is cleared, 65536 guest bytes are lost"
     expect_stderr_has "qedtool: 131072 guest bytes are lost, 0 saved"
     expect_stderr_has "qedtool: Leaked clusters are kept: they may hold what damaged entries named"
@@ -51,11 +51,13 @@ done
 
 # What can be kept is kept, and the guest reads what it read before the damage.
 cp sound.qed a.qed
-craft a.qed 'poke-l2 0 1 data:0:1|512' 'poke-l2 0 2 data:0:2+0x40000000' 'poke-l1 0 l2:0|1'
+craft a.qed 'poke-l2 0 0 data:0:0|512' 'poke-l2 0 1 eof+16M' 'poke-l2 0 3 data:0:3+0x40000000' \
+    'poke-l1 0 l2:0|1'
 expect_status 0 "$QEDTOOL" check -r all a.qed
 expect_stderr_has "L1[0]: L1 entry has reserved low bits set"
 expect_stderr_has "the low bits are cleared"
 expect_stderr_has "one flipped bit is put right"
+expect_stderr_has "the entry gets the lost cluster that its neighbours leave out"
 expect_stderr_has "qedtool: 0 guest bytes are lost, "
 reads_like sound.qed a.qed
 expect_status 0 "$QEDTOOL" check a.qed

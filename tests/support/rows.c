@@ -89,12 +89,17 @@ struct check_report rows_repair(const struct rows_image *image,
 
 static void l2_past_end(const struct rows_image *image)
 {
-    rows_put_l2(image, 0, 2, image->end);
+    rows_put_l2(image, 1, 5, image->end);
 }
 
 static void l2_far_past_end(const struct rows_image *image)
 {
-    rows_put_l2(image, 0, 2, UINT64_C(1) << 62);
+    rows_put_l2(image, 1, 5, UINT64_C(1) << 62);
+}
+
+static void l2_past_end_framed(const struct rows_image *image)
+{
+    rows_put_l2(image, 0, 2, image->end);
 }
 
 static void l2_in_header(const struct rows_image *image)
@@ -121,6 +126,11 @@ static void l2_all_low_bits(const struct rows_image *image)
 }
 
 static void l2_low_bits_on_other(const struct rows_image *image)
+{
+    rows_put_l2(image, 1, 5, image->data[3] | 512);
+}
+
+static void l2_low_bits_on_other_framed(const struct rows_image *image)
 {
     rows_put_l2(image, 0, 2, image->data[3] | 512);
 }
@@ -330,9 +340,8 @@ static void leak_tail(const struct rows_image *image)
 
 static void leak_middle(const struct rows_image *image)
 {
-    /* Not what neighbours leave out: empty entries there would be places for the clusters. */
-    rows_put_l2(image, 0, 2, QED_ENTRY_ZERO);
-    rows_put_l2(image, 0, 3, QED_ENTRY_ZERO);
+    rows_put_l2(image, 0, 2, 0);
+    rows_put_l2(image, 0, 3, 0);
 }
 
 static void crash(const struct rows_image *image)
@@ -347,7 +356,7 @@ static void crash(const struct rows_image *image)
 #define GIVEN QED_LEAKS_GIVEN_BACK
 #define LOST QED_LEAKS_KEPT_LOST
 #define ORPHANS QED_LEAKS_KEPT_ORPHANS
-#define CORRUPT QED_LEAKS_KEPT_CORRUPT
+#define PLACES QED_LEAKS_KEPT_PLACES
 
 const struct row rows[] = {
     {"L2 past the end", l2_past_end, PROBLEM_L2_PAST_END, ACTION_CLEAR, 1, {0, 1}, {0, 0}, LOST, 0},
@@ -359,6 +368,15 @@ const struct row rows[] = {
      {0, 1},
      {0, 0},
      LOST,
+     0},
+    {"L2 past the end between neighbours",
+     l2_past_end_framed,
+     PROBLEM_L2_PAST_END,
+     ACTION_RELINK,
+     1,
+     {0, 0},
+     {0, 1},
+     NONE,
      0},
     {"L2 in the header",
      l2_in_header,
@@ -397,14 +415,23 @@ const struct row rows[] = {
      {0, 0},
      LOST,
      0},
+    {"L2 low bits, another's, between neighbours",
+     l2_low_bits_on_other_framed,
+     PROBLEM_L2_LOW_BITS,
+     ACTION_RELINK,
+     1,
+     {0, 0},
+     {0, 1},
+     NONE,
+     0},
     {"L2 low bits, twice one cluster",
      l2_low_bits_twice,
      PROBLEM_L2_LOW_BITS,
-     ACTION_MASK,
+     ACTION_RELINK,
      1,
-     {0, 1},
-     {0, 1},
-     LOST,
+     {0, 0},
+     {0, 2},
+     NONE,
      0},
     {"L2 zeroes, flipped",
      l2_zero_flipped,
@@ -547,7 +574,7 @@ const struct row rows[] = {
      1,
      {0, 0},
      {0, 0},
-     CORRUPT,
+     ORPHANS,
      1},
     {"L1 on another's table, damage inside",
      l1_same_table_all,
@@ -609,8 +636,8 @@ const struct row rows[] = {
     {"NEED_CHECK", need_check, PROBLEM_COUNT, ACTION_NONE, 0, {0, 0}, {0, 0}, NONE, 0},
     {"autoclear bits", autoclear, PROBLEM_AUTOCLEAR, ACTION_CLEAR_BITS, 1, {0, 0}, {0, 0}, NONE, 0},
     {"leak at the end", leak_tail, PROBLEM_COUNT, ACTION_NONE, 0, {0, 0}, {0, 0}, GIVEN, 0},
-    {"leak in the middle", leak_middle, PROBLEM_COUNT, ACTION_NONE, 0, {0, 0}, {0, 0}, GIVEN, 0},
-    {"crash", crash, PROBLEM_L2_PAST_END, ACTION_CLEAR, 1, {0, 1}, {0, 0}, GIVEN, 0},
+    {"leak in the middle", leak_middle, PROBLEM_COUNT, ACTION_NONE, 0, {0, 0}, {0, 0}, PLACES, 0},
+    {"crash", crash, PROBLEM_L2_PAST_END, ACTION_CLEAR, 1, {0, 1}, {0, 0}, PLACES, 0},
 };
 
 const size_t rows_count = sizeof(rows) / sizeof(rows[0]);

@@ -129,11 +129,10 @@ static struct rows_image leaky_image(void)
 {
     struct rows_image image = rows_image_new(1);
 
-    /* Empty entries would be places for them. */
-    rows_put_l2(&image, 0, 1, QED_ENTRY_ZERO);
-    rows_put_l2(&image, 0, 2, QED_ENTRY_ZERO);
-    rows_put_l2(&image, 1, 5, QED_ENTRY_ZERO);
-    ck_assert_int_eq(io_zero(image.io, image.data[2], C, NULL), QED_OK);
+    rows_put_l2(&image, 0, 0, 0);
+    rows_put_l2(&image, 1, 0, 0);
+    rows_put_l2(&image, 1, 5, 0);
+    ck_assert_int_eq(io_zero(image.io, image.data[8], C, NULL), QED_OK);
     ck_assert_int_eq(io_set_length(image.io, image.end + 3 * C + 100, NULL), QED_OK);
     unit_fill(image.io, image.end, C, 0x99);
     return image;
@@ -227,13 +226,31 @@ START_TEST(leaks_alone_leave_header_and_mark)
 }
 END_TEST
 
+START_TEST(leaks_between_entries_that_adjoin_are_kept)
+{
+    struct rows_image image = leaky_image();
+    struct qed_repair_options options = mend_all;
+    struct check_report report;
+
+    rows_put_l2(&image, 0, 3, 0);
+    report = rows_repair(&image, &mend_all);
+    ck_assert_int_eq((int)report.repair.leaks, QED_LEAKS_KEPT_PLACES);
+    check_release(&report);
+    options.scope = QED_REPAIR_LEAKS;
+    report = rows_repair(&image, &options);
+    ck_assert_int_eq((int)report.repair.leaks, QED_LEAKS_GIVEN_BACK);
+    check_release(&report);
+    io_close(image.io);
+}
+END_TEST
+
 START_TEST(leaks_are_kept_where_entries_were_lost_to_damage)
 {
     for (int marked = 0; marked < 2; marked++) {
         struct rows_image image = leaky_image();
         struct check_report report;
 
-        rows_put_l2(&image, 0, 4, image.end + 9 * C);
+        rows_put_l2(&image, 2, 0, image.end + 9 * C);
         unit_put64(image.io, 16, marked ? QED_FEATURE_NEED_CHECK : 0);
         report = rows_repair(&image, &mend_all);
         /* In a marked image it is the crash that explains both. */
@@ -250,7 +267,7 @@ START_TEST(a_crash_does_not_explain_entries_without_sense)
     struct rows_image image = leaky_image();
     struct check_report report;
 
-    rows_put_l2(&image, 0, 4, 40);
+    rows_put_l2(&image, 2, 0, 40);
     unit_put64(image.io, 16, QED_FEATURE_NEED_CHECK);
     report = rows_repair(&image, &mend_all);
     ck_assert_int_eq((int)report.repair.leaks, QED_LEAKS_KEPT_LOST);
@@ -269,6 +286,7 @@ int main(void)
     tcase_add_test(tests, leaks_are_given_back);
     tcase_add_test(tests, leaks_alone_are_kept_where_they_may_be_needed);
     tcase_add_test(tests, leaks_alone_leave_header_and_mark);
+    tcase_add_test(tests, leaks_between_entries_that_adjoin_are_kept);
     tcase_add_test(tests, leaks_are_kept_where_entries_were_lost_to_damage);
     tcase_add_test(tests, a_crash_does_not_explain_entries_without_sense);
     return unit_run(tests);
