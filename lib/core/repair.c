@@ -11,19 +11,27 @@
 #include "format/qed_apply.h"
 #include "io/io_file.h"
 
+/* What becomes of leaked clusters: entries may name them again, which is told with these. */
+static enum problem_action leak_action(const struct check_report *report, bool is_tail)
+{
+    switch (report->repair.leaks) {
+    case QED_LEAKS_NONE:
+        return ACTION_NONE;
+    case QED_LEAKS_GIVEN_BACK:
+        return is_tail && report->repair.cut ? ACTION_CUT : ACTION_PUNCH;
+    default:
+        return ACTION_LEAVE;
+    }
+}
+
 /* What becomes of a finding that is about no entry. */
 static enum problem_action other_action(const struct check_report *report,
                                         const struct problem *finding)
 {
-    bool given_back = report->repair.leaks == QED_LEAKS_GIVEN_BACK;
-
     switch (finding->id) {
     case PROBLEM_LEAK:
-        return given_back ? ACTION_PUNCH : ACTION_LEAVE;
     case PROBLEM_LEAK_TAIL:
-        if (!given_back)
-            return ACTION_LEAVE;
-        return report->repair.cut ? ACTION_CUT : ACTION_PUNCH;
+        return leak_action(report, finding->id == PROBLEM_LEAK_TAIL);
     case PROBLEM_DIRTY:
         return report->mark_cleared ? ACTION_CLEAR_BITS : ACTION_NONE;
     default:
