@@ -121,14 +121,14 @@ static const struct {
                                 "some look like L2 tables; 'qedtool check --rebuild' puts these "
                                 "back where they belong"},
     [QED_LEAKS_KEPT_LOST] = {"kept-for-lost-data",
-                             "they may hold what the entries lost that were cleared; when they are "
-                             "not wanted, 'qedtool check --repair=leaks' gives them back"},
+                             "they may hold what damaged entries named before; when they are not "
+                             "wanted, 'qedtool check --repair=leaks' gives them back"},
     [QED_LEAKS_KEPT_PLACES] = {"kept-for-lost-entries",
                                "some are what neighbouring entries leave out; 'qedtool check "
                                "--rebuild' names these again, 'qedtool check --repair=leaks' gives "
                                "all back"},
     [QED_LEAKS_KEPT_CORRUPT] = {"kept-for-corruption",
-                                "corruption is left; 'qedtool check --repair' comes first"},
+                                "they may be needed to mend the corruption that is left"},
     [QED_LEAKS_KEPT_DEVICE] = {"kept-on-device", "the image is on a block device"},
 };
 
@@ -167,6 +167,8 @@ static void print_repair(const struct check_report *found)
         report_warning("%" PRIu64 " bytes of leaked space %s given back: %" PRIu64
                        " cut off at the end, %" PRIu64 " as holes",
                        repair->punched + repair->cut, are, repair->cut, repair->punched);
+    else if (repair->leaks == QED_LEAKS_GIVEN_BACK)
+        report_warning("Leaked clusters take no space: they are holes already");
     if (leaks_fates[repair->leaks].why)
         report_warning("Leaked clusters are kept: %s", leaks_fates[repair->leaks].why);
 }
@@ -178,8 +180,10 @@ static void print_plan(struct out *out, const struct check_report *found)
 
     out_printf(out, "\nRepair plan; nothing was written:\n");
     for (int i = ACTION_NONE + 1; i < ACTION_COUNT; i++) {
-        if (repair->done[i])
-            out_printf(out, "    %" PRIu64 " x %s: %s\n", repair->done[i], problem_action_name(i),
+        uint64_t times = repair->done[i] + (i == ACTION_CLEAR_BITS && found->marks_cleared);
+
+        if (times)
+            out_printf(out, "    %" PRIu64 " x %s: %s\n", times, problem_action_name(i),
                        problem_action_sentence(i));
     }
     out_printf(out,
@@ -312,12 +316,15 @@ static struct json_object *repair_json(const struct check_report *found)
 
     json_object_object_add(object, "written", json_object_new_boolean(!found->dry_run));
     for (int i = 0; i < ACTION_COUNT; i++)
-        add_nonzero(actions, problem_action_name(i), repair->done[i]);
+        add_nonzero(actions, problem_action_name(i),
+                    repair->done[i] + (i == ACTION_CLEAR_BITS && found->marks_cleared));
     json_object_object_add(object, "actions", actions);
     out_add_number(object, "guest-bytes-lost", repair->guest_lost);
     out_add_number(object, "guest-bytes-kept", repair->guest_kept);
     out_add_number(object, "bytes-copied", repair->copied);
     add_nonzero(object, "bytes-missing-for-copies", repair->space_missing);
+    if (repair->tables_wait)
+        json_object_object_add(object, "tables-wait-for-rebuild", json_object_new_boolean(true));
     json_object_object_add(object, "leaks",
                            json_object_new_string(leaks_fates[repair->leaks].name));
     out_add_number(object, "bytes-punched", repair->punched);

@@ -27,6 +27,13 @@ static const struct argp_option options[] = {
     {"target-format", 'O', "FMT", 0, "Format of the target: raw (default) or qed", 0},
     {"target-backing", 'B', "FILE", 0,
      "Backing file of the target; only what differs from it is written", 0},
+    {NULL, 't', "CACHE", 0,
+     "How the target is written: none, directsync, writeback, writethrough, or unsafe: not flushed",
+     0},
+    {NULL, 'T', "CACHE", 0, "How the source is read: none or directsync past the page cache", 0},
+    {NULL, 'm', "N", 0, "Buffers in flight, 1 to 16 (default 16)", 0},
+    {NULL, 'W', NULL, 0, "Write what has been read at once, not in the order of the guest", 0},
+    {NULL, 'C', NULL, 0, "Have the kernel copy, and do not look for zeroes in data", 0},
     {NULL, 'c', NULL, OPTION_HIDDEN, NULL, 0}, /* refused in qemu-img's words */
     {"sparse", 'S', "SIZE", 0,
      "Leave out blocks of SIZE bytes that are all zero (default 4k); 0 stores everything", 0},
@@ -34,6 +41,41 @@ static const struct argp_option options[] = {
      "Take no locks on the source: another process may write to it meanwhile", 0},
     {0},
 };
+
+static int cache_value(const char *text, enum convert_cache *cache)
+{
+    static const struct {
+        const char *name;
+        enum convert_cache value;
+    } modes[] = {{"none", CONVERT_CACHE_NONE},
+                 {"directsync", CONVERT_CACHE_NONE},
+                 {"writeback", CONVERT_CACHE_WRITEBACK},
+                 {"writethrough", CONVERT_CACHE_WRITEBACK},
+                 {"unsafe", CONVERT_CACHE_UNSAFE}};
+
+    for (size_t i = 0; i < sizeof(modes) / sizeof(modes[0]); i++) {
+        if (strcmp(modes[i].name, text) == 0) {
+            *cache = modes[i].value;
+            return 0;
+        }
+    }
+    report("Invalid cache option: %s", text);
+    return OPTS_REPORTED;
+}
+
+static int depth_value(const char *text, unsigned int *depth)
+{
+    size_t count;
+
+    if (opts_count_value("-m", text, &count) != 0)
+        return OPTS_REPORTED;
+    if (count < 1 || count > 16) {
+        report("Invalid number of coroutines. Allowed number of coroutines is between 1 and 16");
+        return OPTS_REPORTED;
+    }
+    *depth = (unsigned int)count;
+    return 0;
+}
 
 static error_t parse(int key, char *arg, struct argp_state *state)
 {
@@ -61,6 +103,18 @@ static error_t parse(int key, char *arg, struct argp_state *state)
         return 0;
     case 'O':
         args->image.options.format = arg;
+        return 0;
+    case 't':
+        return cache_value(arg, &args->options.target_cache);
+    case 'T':
+        return cache_value(arg, &args->options.source_cache);
+    case 'm':
+        return depth_value(arg, &args->options.depth);
+    case 'W':
+        args->options.out_of_order = true;
+        return 0;
+    case 'C':
+        args->options.offload = true;
         return 0;
     case 'B':
         args->image.backing_name = arg;
@@ -147,8 +201,8 @@ static int convert(void *context)
 
 int cmd_convert(int argc, char **argv)
 {
-    struct convert_args args = {.options = {.sparse_bytes = CONVERT_SPARSE_DEFAULT,
-                                            .backing = IMAGE_BACKING_FOLLOW}};
+    struct convert_args args = {
+        .options = {.sparse_bytes = CONVERT_SPARSE_DEFAULT, .backing = IMAGE_BACKING_FOLLOW}};
     int status;
 
     newimage_init(&args.image);

@@ -30,6 +30,7 @@ static const char *const code_names[] = {
     [-QED_ERR_LOOP] = "loop",
     [-QED_ERR_CHANGED] = "changed",
     [-QED_ERR_IN_USE] = "in-use",
+    [-QED_ERR_PIPE] = "pipe",
 };
 
 _Static_assert(sizeof(code_names) / sizeof(code_names[0]) == QED_CODE_COUNT,

@@ -20,7 +20,7 @@ enum qed_code {
     QED_ERR_FORMAT = -6,      /* not an image of the format that was asked for */
     QED_ERR_HEADER = -7,      /* a header field is invalid */
     QED_ERR_UNSUPPORTED = -8, /* valid, but needs what this program does not do */
-    QED_ERR_CORRUPT = -9,     /* a table entry is invalid */
+    QED_ERR_CORRUPT = -9,     /* a table entry, or compressed data, is invalid */
     QED_ERR_BACKING = -10,    /* the backing chain cannot be opened or is refused */
     QED_ERR_INVALID = -11,    /* an argument of the caller is out of range */
     QED_ERR_NO_SPACE = -12,   /* the target cannot hold the data */
@@ -29,10 +29,11 @@ enum qed_code {
     QED_ERR_LOOP = -15,       /* an image is its own backing file, directly or not */
     QED_ERR_CHANGED = -16,    /* the file was changed by somebody else meanwhile */
     QED_ERR_IN_USE = -17,     /* another process has it open in a way that forbids ours */
+    QED_ERR_PIPE = -18,       /* the other end of the output has been closed */
 };
 
 /* One more than the number of error codes; codes run from 0 down to -(QED_CODE_COUNT - 1). */
-#define QED_CODE_COUNT 18
+#define QED_CODE_COUNT 19
 
 struct qed_error {
     int code;          /* enum qed_code */

@@ -12,12 +12,15 @@
 
 #include "base/checked.h"
 #include "base/zero.h"
+#include "core/copy.h"
 #include "core/target.h"
+#include "io/io_cache.h"
 
 /* Zeroes that have to be stored, or compared, in one step: so that a signal is heard in between. */
 #define ZERO_STEP_BYTES (UINT64_C(64) << 20)
 #define BUFFER_BYTES (UINT64_C(2) << 20)
 #define SECTOR_BYTES UINT64_C(512)
+#define DIRECT_FROM_BYTES (UINT64_C(32) << 20) /* below, the page cache is as good */
 
 struct convert {
     const struct convert_options *options;
@@ -287,12 +290,18 @@ static unsigned int find_common(const struct image *source, const struct image *
     return UINT_MAX;
 }
 
-static int prepare_buffers(struct convert *convert)
+/* Bytes in which data is found zero or not: what was asked for, but what the target takes at once. */
+static uint64_t block_bytes(const struct convert *convert)
 {
     uint64_t sparse = max_u64(convert->options->sparse_bytes, SECTOR_BYTES);
     uint64_t unit = min_u64(target_unit(convert->target), CONVERT_SPARSE_MAX);
 
-    convert->block = next_power_of_two(max_u64(sparse, unit));
+    return next_power_of_two(max_u64(sparse, unit));
+}
+
+static int prepare_buffers(struct convert *convert)
+{
+    convert->block = block_bytes(convert);
     convert->buffer_bytes = (size_t)max_u64(BUFFER_BYTES, convert->block);
     convert->buffer = malloc(convert->buffer_bytes);
     convert->base_buffer = convert->base ? malloc(convert->buffer_bytes) : NULL;
@@ -334,6 +343,55 @@ static int open_target(struct convert *convert, const char *path)
     return ret;
 }
 
+/* One buffer after the other, for targets that have something of their own below. */
+static int copy_by_buffer(struct convert *convert)
+{
+    int ret = prepare_buffers(convert);
+
+    return ret < 0 ? ret : copy_all(convert);
+}
+
+/* Whether less than half of the source's files is in memory. */
+static bool is_cold(const struct convert *convert)
+{
+    uint64_t stored = 0, cached = 0;
+
+    for (unsigned int i = 0; i < image_depth(convert->source); i++) {
+        uint64_t length, bytes;
+
+        if (io_get_length(image_io(convert->source, i), &length, NULL) < 0 ||
+            !io_cached_bytes(image_io(convert->source, i), 0, length, &bytes))
+            return false;
+        stored += min_u64(length, image_allocated_bytes(convert->source, i));
+        cached += bytes;
+    }
+    return cached < stored / 2;
+}
+
+/* Many buffers in flight, written straight to where the target wants them. */
+static int copy_in_flight(struct convert *convert)
+{
+    const struct convert_options *options = convert->options;
+    bool is_large = image_size(convert->source) >= DIRECT_FROM_BYTES;
+    struct copy_options copy = {.depth = options->depth,
+                                .block = block_bytes(convert),
+                                .store_zeroes = options->sparse_bytes == 0,
+                                .out_of_order = options->out_of_order,
+                                .offload = options->offload,
+                                .progress = options->progress,
+                                .progress_context = options->progress_context};
+
+    copy.direct_reads = options->source_cache == CONVERT_CACHE_NONE ||
+                        (options->source_cache == CONVERT_CACHE_AUTO && is_large &&
+                         is_cold(convert));
+    copy.direct_writes = options->target_cache == CONVERT_CACHE_NONE ||
+                         (options->target_cache == CONVERT_CACHE_AUTO && is_large);
+    if (copy.direct_writes)
+        target_lengthen_ahead(convert->target);
+    return copy_image(convert->source, convert->source_path, convert->target, &copy,
+                      convert->error);
+}
+
 int convert_image(const char *source_path, const char *target_path,
                   const struct convert_options *options, struct qed_error *error)
 {
@@ -352,9 +410,10 @@ int convert_image(const char *source_path, const char *target_path,
         goto out;
     convert.base = target_base(convert.target);
     convert.common_from = find_common(convert.source, convert.base);
-    ret = prepare_buffers(&convert);
-    if (ret == QED_OK)
-        ret = copy_all(&convert);
+    ret = convert.base || !target_can_place(convert.target) ? copy_by_buffer(&convert)
+                                                             : copy_in_flight(&convert);
+    if (options->target_cache == CONVERT_CACHE_UNSAFE)
+        target_skip_flush(convert.target);
     if (ret == QED_OK)
         ret = target_finish(convert.target, error);
 out:

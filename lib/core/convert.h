@@ -8,6 +8,7 @@
 #include <stdbool.h>
 #include <stdint.h>
 
+#include "core/copy.h"
 #include "core/create.h"
 #include "core/image.h"
 
@@ -15,8 +16,13 @@
 #define CONVERT_SPARSE_MAX (UINT64_C(16) << 20)
 #define CONVERT_SPARSE_DEFAULT UINT64_C(4096)
 
-/* Called now and then with guest bytes done and in all; return true to stop (QED_ERR_STOPPED). */
-typedef bool convert_progress_fn(void *context, uint64_t done, uint64_t total);
+/* How a file is read or written; as QEMU names the modes. */
+enum convert_cache {
+    CONVERT_CACHE_AUTO,      /* past the page cache where that is faster; flushed at the end */
+    CONVERT_CACHE_NONE,      /* past the page cache, flushed at the end */
+    CONVERT_CACHE_WRITEBACK, /* through it, flushed at the end */
+    CONVERT_CACHE_UNSAFE,    /* through it, not flushed */
+};
 
 struct convert_options {
     const char *source_format;    /* "qed", "raw", NULL to probe */
@@ -29,7 +35,11 @@ struct convert_options {
      * store everything.
      */
     uint64_t sparse_bytes;
-    convert_progress_fn *progress; /* may be NULL */
+    enum convert_cache source_cache, target_cache;
+    unsigned int depth; /* buffers in flight; 0: as measured best */
+    bool out_of_order;  /* buffers are written as they have been read, whatever their order */
+    bool offload;       /* the kernel copies where it can, without a look for zeroes */
+    copy_progress_fn *progress; /* may be NULL */
     void *progress_context;
 };
 

@@ -11,27 +11,46 @@
 #include "format/qed_apply.h"
 #include "io/io_file.h"
 
-/* What becomes of leaked clusters: entries may name them again, which is told with these. */
-static enum problem_action leak_action(const struct check_report *report, bool is_tail)
+/* Whether some of the range is going to be a hole. */
+static bool is_punched(const struct qed_plan *plan, uint64_t file_off, uint64_t len)
 {
-    switch (report->repair.leaks) {
-    case QED_LEAKS_NONE:
-        return ACTION_NONE;
-    case QED_LEAKS_GIVEN_BACK:
-        return is_tail && report->repair.cut ? ACTION_CUT : ACTION_PUNCH;
-    default:
-        return ACTION_LEAVE;
+    size_t count, low = 0, high;
+    const struct qed_plan_run *punches = qed_plan_punches(plan, &count);
+
+    high = count;
+    while (low < high) {
+        size_t middle = low + (high - low) / 2;
+
+        if (punches[middle].from + punches[middle].len <= file_off)
+            low = middle + 1;
+        else
+            high = middle;
     }
+    return low < count && punches[low].from < file_off + len;
+}
+
+/* What becomes of leaked clusters; nothing where entries name them again, or where they are a hole. */
+static enum problem_action leak_action(const struct check_report *report,
+                                       const struct qed_plan *plan, const struct problem *finding)
+{
+    if (report->repair.leaks == QED_LEAKS_NONE)
+        return ACTION_NONE;
+    if (report->repair.leaks != QED_LEAKS_GIVEN_BACK)
+        return ACTION_LEAVE;
+    if (finding->file_off + finding->file_len > qed_plan_cut_length(plan))
+        return ACTION_CUT;
+    return is_punched(plan, finding->file_off, finding->file_len) ? ACTION_PUNCH : ACTION_NONE;
 }
 
 /* What becomes of a finding that is about no entry. */
 static enum problem_action other_action(const struct check_report *report,
+                                        const struct qed_plan *plan,
                                         const struct problem *finding)
 {
     switch (finding->id) {
     case PROBLEM_LEAK:
     case PROBLEM_LEAK_TAIL:
-        return leak_action(report, finding->id == PROBLEM_LEAK_TAIL);
+        return leak_action(report, plan, finding);
     case PROBLEM_DIRTY:
         return report->mark_cleared ? ACTION_CLEAR_BITS : ACTION_NONE;
     default:
@@ -70,7 +89,7 @@ static void join_header_problems(struct check_report *report)
 }
 
 /* Put the actions to the findings; fixes of what came to light on the way are findings, too. */
-static void join_fixes(struct check_report *report)
+static void join_fixes(struct check_report *report, const struct qed_plan *plan)
 {
     const struct problem_list *found = &report->first.problems, *fixes = &report->repair.fixes;
     size_t i = 0, j = 0;
@@ -84,7 +103,7 @@ static void join_fixes(struct check_report *report)
         if (i < found->count && (!fix || problem_compare(&found->problems[i], fix) <= 0 ||
                                  settles(fix, &found->problems[i]))) {
             next = found->problems[i++];
-            next.action = other_action(report, &next);
+            next.action = other_action(report, plan, &next);
             if (fix && settles(fix, &next))
                 next.action = fixes->problems[j++].action;
             else if (is_adopted(fixes, &next))
@@ -218,7 +237,7 @@ int repair_image(struct io *io, bool is_open, const struct check_options *option
         report->leaks_fixed = fewer(leaks, report->totals.leaks);
     }
     if (report->planned)
-        join_fixes(report);
+        join_fixes(report, plan);
     qed_plan_free(plan);
     return ret;
 }

@@ -8,12 +8,13 @@
 #include <string.h>
 
 #include "base/checked.h"
-#include "format/qed.h"
+#include "format/qed_build.h"
 #include "format/qed_write.h"
 #include "io/io_file.h"
 
 #define RAW_UNIT 4096
 #define ZERO_BYTES ((size_t)1 << 20)
+#define AHEAD_BYTES (UINT64_C(64) << 20)
 
 struct target {
     char *path;
@@ -21,7 +22,10 @@ struct target {
     struct image *existing;     /* NULL for a new target */
     struct io *io;              /* owned by replace or existing */
     struct qed_image *qed;      /* NULL for raw; owned here when new, else by existing */
-    struct qed_writer *writer;  /* NULL for raw */
+    struct qed_build *build;    /* of a new QED image without backing file; NULL for others */
+    struct qed_writer *writer;  /* of other QED images; NULL for raw */
+    bool lengthens, no_flush;
+    uint64_t length; /* of the file, as far as it was made longer ahead */
     struct image *base;
     void *zeroes; /* ZERO_BYTES, made when needed */
 };
@@ -66,6 +70,8 @@ static int open_new(struct target *target, const struct create_options *create,
     ret = qed_open(&target->qed, target->io, true, error);
     if (ret == QED_OK && options.backing_name)
         ret = open_base(target, options.backing_name, options.backing_format, backing, error);
+    if (ret == QED_OK && !options.backing_name && qed_build_fits(&target->qed->geometry))
+        return qed_build_new(&target->build, target->qed, error);
     return ret < 0 ? ret : start_writer(target, error);
 }
 
@@ -127,6 +133,7 @@ void target_close(struct target *target)
     if (!target)
         return;
     qed_writer_free(target->writer);
+    qed_build_free(target->build);
     if (!target->existing)
         qed_close(target->qed);
     image_close(target->existing);
@@ -137,14 +144,78 @@ void target_close(struct target *target)
     free(target);
 }
 
+static int finish_data(struct target *target, struct qed_error *error)
+{
+    if (target->writer)
+        return qed_writer_finish(target->writer, error);
+    /* What is published is flushed there. */
+    return target->no_flush || target->replace ? QED_OK : io_flush(target->io, error);
+}
+
 int target_finish(struct target *target, struct qed_error *error)
 {
-    int ret = target->writer ? qed_writer_finish(target->writer, error)
-                             : io_flush(target->io, error);
+    int ret = target->build ? qed_build_finish(target->build, error) : QED_OK;
 
+    if (ret == QED_OK)
+        ret = finish_data(target, error);
     if (ret == QED_OK && target->replace)
-        ret = io_replace_publish(target->replace, error);
+        ret = target->no_flush ? io_replace_publish_unflushed(target->replace, error)
+                               : io_replace_publish(target->replace, error);
     return ret < 0 ? qed_fail_prefix(error, ret, "%s", target->path) : QED_OK;
+}
+
+bool target_can_place(const struct target *target)
+{
+    return !target->writer;
+}
+
+void target_lengthen_ahead(struct target *target)
+{
+    target->lengthens = true;
+}
+
+void target_skip_flush(struct target *target)
+{
+    target->no_flush = true;
+}
+
+/* Measured: direct writes into a hole are faster than into space that was reserved. */
+static void lengthen_ahead(struct target *target, uint64_t end)
+{
+    if (!target->lengthens || end <= target->length)
+        return;
+    target->length = end + AHEAD_BYTES;
+    target->lengthens = io_set_length(target->io, target->length, NULL) == QED_OK;
+}
+
+int target_place(struct target *target, uint64_t virt_off, uint64_t len, uint64_t *file_off,
+                 struct qed_error *error)
+{
+    int ret;
+
+    *file_off = virt_off;
+    if (!target->build)
+        return QED_OK;
+    ret = qed_build_data(target->build, virt_off,
+                         blocks_for(len, target->qed->geometry.cluster_shift), file_off, error);
+    if (ret == QED_OK)
+        lengthen_ahead(target, *file_off + len);
+    return ret;
+}
+
+struct io *target_io(struct target *target)
+{
+    return target->io;
+}
+
+/* Whole clusters of a new image, the last one filled up with zeroes by the file's length. */
+static int write_placed(struct target *target, uint64_t virt_off, const void *buffer, size_t len,
+                        struct qed_error *error)
+{
+    uint64_t file_off;
+    int ret = target_place(target, virt_off, len, &file_off, error);
+
+    return ret < 0 ? ret : io_write(target->io, buffer, len, file_off, error);
 }
 
 int target_write(struct target *target, uint64_t virt_off, const void *buffer, size_t len,
@@ -152,6 +223,8 @@ int target_write(struct target *target, uint64_t virt_off, const void *buffer, s
 {
     if (target->writer)
         return qed_writer_write(target->writer, virt_off, buffer, len, error);
+    if (target->build)
+        return write_placed(target, virt_off, buffer, len, error);
     return io_write(target->io, buffer, len, virt_off, error);
 }
 

@@ -32,6 +32,32 @@ int target_finish(struct target *target, struct qed_error *error);
 int target_write(struct target *target, uint64_t virt_off, const void *buffer, size_t len,
                  struct qed_error *error);
 
+/*
+ * Whether target_place can be used: data may be written straight to the file. Not over a backing
+ * file, and not into a QED image that was there.
+ */
+bool target_can_place(const struct target *target);
+
+/*
+ * Where in target_io the guest bytes from virt_off on are to be written, len of them, all in a row.
+ * virt_off and len are multiples of target_unit, but the end of the image. For QED in the order of
+ * the guest.
+ */
+int target_place(struct target *target, uint64_t virt_off, uint64_t len, uint64_t *file_off,
+                 struct qed_error *error);
+
+/*
+ * Have target_place make the file longer ahead of what it gives out, so that direct writes need not
+ * do that one at a time. target_finish cuts it to what it needs.
+ */
+void target_lengthen_ahead(struct target *target);
+
+/* Let target_finish not wait for stable storage. */
+void target_skip_flush(struct target *target);
+
+/* The target's file. */
+struct io *target_io(struct target *target);
+
 /* Make a range read as zeroes; stored: by zeroes that take up space. */
 int target_zero(struct target *target, uint64_t virt_off, uint64_t len, bool stored,
                 struct qed_error *error);

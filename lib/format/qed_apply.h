@@ -13,7 +13,8 @@
  * Mark the image in io, the file that the plan was made for, with NEED_CHECK, and do all that is
  * planned but the giving back of space; flush. The mark stays: the caller checks the image, then
  * calls qed_apply_finish. Nothing is written where space is all that is given back. Where it fails
- * before an entry was changed, the file is as before, if the file can still be written to.
+ * before an entry was changed, for want of space for the copies above all, the file is as before,
+ * if it can still be written to.
  */
 int qed_apply(const struct qed_plan *plan, struct io *io, struct qed_error *error);
 

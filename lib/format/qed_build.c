@@ -10,9 +10,9 @@
 #include "base/checked.h"
 #include "base/le.h"
 #include "base/zero.h"
-#include "format/qed_alloc.h"
 #include "format/qed_scan.h"
 
+#define CLUSTER_BYTES_MAX ((uint32_t)1 << 20)
 #define TABLE_BYTES_MAX ((uint64_t)8 << 20)
 #define PAGE_BYTES ((size_t)4096)
 #define ENTRY_BYTES sizeof(uint64_t)
@@ -31,7 +31,7 @@ struct qed_build {
 
 bool qed_build_fits(const struct qed_geometry *geometry)
 {
-    return geometry->table_bytes <= TABLE_BYTES_MAX;
+    return geometry->cluster_size <= CLUSTER_BYTES_MAX && geometry->table_bytes <= TABLE_BYTES_MAX;
 }
 
 int qed_build_new(struct qed_build **out, struct qed_image *image, struct qed_error *error)
@@ -68,6 +68,22 @@ void qed_build_free(struct qed_build *build)
     free(build);
 }
 
+/* Take clusters behind what was taken before; what else the file has there may be reserved for us.
+ */
+static int take(struct qed_build *build, uint64_t count, uint64_t *file_off,
+                struct qed_error *error)
+{
+    struct qed_geometry *g = &build->image->geometry;
+    uint64_t bytes, end;
+
+    *file_off = g->file_end;
+    if (!checked_mul(count, g->cluster_size, &bytes) || !checked_add(*file_off, bytes, &end) ||
+        end > INT64_MAX)
+        return qed_fail(error, QED_ERR_NO_SPACE, "the file cannot grow any longer");
+    g->file_end = end;
+    return QED_OK;
+}
+
 /* Write what is not zero of a table, in runs of pages. */
 static int write_table(struct io *io, const uint8_t *entries, size_t len, uint64_t file_off,
                        struct qed_error *error)
@@ -91,7 +107,7 @@ static int write_gathered(struct qed_build *build, struct qed_error *error)
 {
     const struct qed_geometry *g = &build->image->geometry;
     uint64_t file_off;
-    int ret = qed_alloc_clusters(build->image, build->count * g->table_size, &file_off, error);
+    int ret = take(build, build->count * g->table_size, &file_off, error);
 
     for (size_t i = 0; ret == QED_OK && i < build->count; i++) {
         ret = write_table(build->image->io, build->gathered[i].entries, (size_t)g->table_bytes,
@@ -151,7 +167,7 @@ static int set_entries(struct qed_build *build, uint64_t virt_off, uint64_t coun
 int qed_build_data(struct qed_build *build, uint64_t virt_off, uint64_t count, uint64_t *file_off,
                    struct qed_error *error)
 {
-    int ret = qed_alloc_clusters(build->image, count, file_off, error);
+    int ret = take(build, count, file_off, error);
 
     return ret < 0 ? ret
                    : set_entries(build, virt_off, count, *file_off,

@@ -17,7 +17,7 @@
 
 struct qed_build;
 
-/* Whether tables of this geometry are small enough to be gathered in memory. */
+/* Whether clusters (1 MiB at most) and tables are small enough to be gathered in memory. */
 bool qed_build_fits(const struct qed_geometry *geometry);
 
 /* Build on image, which is new and empty and stays the caller's; its geometry fits. */

@@ -24,7 +24,8 @@ bool rebuild_progress(void *context, uint64_t done, uint64_t total)
 
     (void)done, (void)total;
     return scan->progress &&
-           scan->progress(scan->progress_context, rebuild->bytes_done, rebuild->length);
+           scan->progress(scan->progress_context, min_u64(rebuild->bytes_done, rebuild->length),
+                          rebuild->length);
 }
 
 static int read_header(struct rebuild *rebuild, struct qed_error *error)
@@ -118,8 +119,6 @@ static int finish(struct rebuild *rebuild, const struct rebuild_candidate *best,
     if (ret < 0)
         return ret;
     list_changes(found, &rebuild->old);
-    if (found->change_count == 0)
-        found->confidence = 100;
     if (found->confidence < QED_REBUILD_CONFIDENCE_MIN)
         return qed_fail(error, QED_ERR_HEADER,
                         "no geometry makes sense of the file (the best of them has a confidence of "

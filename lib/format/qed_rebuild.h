@@ -34,11 +34,11 @@ struct qed_rebuild_change {
 struct qed_rebuild {
     struct qed_header header;         /* valid for the file */
     uint8_t stored[QED_HEADER_BYTES]; /* what the file begins with now */
-    unsigned int confidence;          /* percent, at most 99; 100 when nothing changes */
+    unsigned int confidence;          /* percent, at most 99 */
     bool image_size_is_a_guess;       /* the header's could not be kept, and nobody gave one */
     char evidence[QED_REBUILD_LINES_MAX][QED_REBUILD_LINE_BYTES]; /* plain sentences */
     size_t evidence_count;
-    struct qed_rebuild_change changes[QED_REBUILD_FIELDS];
+    struct qed_rebuild_change changes[QED_REBUILD_FIELDS]; /* none when the header is right */
     size_t change_count;
 };
 

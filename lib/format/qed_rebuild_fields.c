@@ -12,7 +12,7 @@
 #define AFTER_NAME_BYTES 32
 
 /* Nothing that the header says is to be trusted: it was overwritten, not hit by a flipped bit. */
-static bool header_is_lost(const struct rebuild *rebuild, const struct rebuild_candidate *best)
+static bool was_overwritten(const struct rebuild *rebuild, const struct rebuild_candidate *best)
 {
     unsigned int fields = best->fields;
 
@@ -37,8 +37,9 @@ static bool is_text(uint8_t byte)
 
 /* Text in the header's clusters. */
 struct text {
-    uint32_t length; /* bytes until something else comes */
-    bool ends;       /* that is zero bytes, as in clusters that were written once */
+    uint32_t length; /* bytes until a control byte comes */
+    uint32_t filled; /* until a zero byte comes */
+    bool ends;       /* after length come zeroes, as in clusters that were written once */
 };
 
 static int find_text(struct rebuild *rebuild, uint64_t file_off, struct text *text,
@@ -59,6 +60,8 @@ static int find_text(struct rebuild *rebuild, uint64_t file_off, struct text *te
         return ret;
     while (text->length < len && is_text(bytes[text->length]))
         text->length++;
+    while (text->filled < len && bytes[text->filled] != '\0')
+        text->filled++;
     after = (size_t)min_u64(AFTER_NAME_BYTES, len - text->length);
     text->ends = text->length <= QED_BACKING_NAME_MAX && zero_all(bytes + text->length, after);
     return QED_OK;
@@ -77,8 +80,7 @@ static void clear_name(struct qed_header *header)
     header->backing_filename_offset = header->backing_filename_size = 0;
 }
 
-/* A header that was overwritten: what stands where writers put the name is all there is to go by.
- */
+/* Of an overwritten header, what stands where writers put the name is all there is to go by. */
 static void name_of_lost_header(struct rebuild *rebuild, const struct text *usual)
 {
     clear_name(&rebuild->found->header);
@@ -98,10 +100,10 @@ static void fix_name(struct rebuild *rebuild, const struct text *stated, const s
 {
     struct qed_header *header = &rebuild->found->header;
     uint32_t size = header->backing_filename_size;
-    bool is_name = size > 0 && size <= QED_BACKING_NAME_MAX && stated->length >= size;
+    bool is_name = size > 0 && size <= QED_BACKING_NAME_MAX && stated->filled >= size;
 
     if (!(header->features & QED_FEATURE_BACKING_FILE)) {
-        if (is_name && stated->length == size) {
+        if (is_name && stated->length == size && stated->filled == size) {
             header->features |= QED_FEATURE_BACKING_FILE;
             rebuild_say(rebuild, "a backing file's name is there, but the bit for one is not set");
         } else if (header->features & QED_FEATURE_BACKING_NO_PROBE) {
@@ -143,7 +145,7 @@ int rebuild_fields(struct rebuild *rebuild, const struct rebuild_candidate *best
                    struct qed_error *error)
 {
     struct qed_header *header = &rebuild->found->header;
-    bool lost = header_is_lost(rebuild, best);
+    bool lost = was_overwritten(rebuild, best);
     int ret;
 
     *header = rebuild->old;

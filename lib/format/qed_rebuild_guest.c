@@ -53,8 +53,7 @@ static bool ext_end(const uint8_t *start, uint64_t *end)
     return checked_mul(blocks, UINT64_C(1024) << shift, end);
 }
 
-/* The end of the last partition. Boot sectors of file systems look alike but for what is checked.
- */
+/* The end of the last partition. Boot sectors of file systems look alike at first. */
 static bool mbr_end(const uint8_t *start, uint64_t *end)
 {
     *end = 0;

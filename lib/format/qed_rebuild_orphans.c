@@ -20,9 +20,8 @@ static int walk(struct adoption *adoption, const struct qed_image *image,
     if (ret < 0)
         return ret;
     adoption->walk->except = except;
+    adoption->walk->to_the_end = true;
     ret = qed_walk_l1(adoption->walk, error);
-    if (ret == QED_OK && adoption->walk->hopeless)
-        ret = qed_fail(error, QED_ERR_CORRUPT, "the L1 table makes no sense");
     return ret < 0 ? ret : qed_walk_tables(adoption->walk, &scan, error);
 }
 
@@ -114,12 +113,44 @@ static int report_all(struct adoption *adoption, struct qed_plan *plan,
     return ret;
 }
 
+static bool is_nonsense(const struct qed_geometry *g, const struct qed_scan_table *stray)
+{
+    enum qed_walk_kind kind = qed_walk_kind(g, stray->file_off, g->table_bytes);
+
+    return kind != QED_WALK_GOOD && kind != QED_WALK_PAST_END;
+}
+
+/* Clear L1 entries that are nonsense, if most are. To be called before any is given away. */
+static int clear_nonsense(const struct adoption *adoption, struct qed_plan *plan,
+                          struct qed_adoption_report *report, struct qed_error *error)
+{
+    const struct qed_geometry *g = &adoption->walk->image.geometry;
+    const struct qed_scan_list *strays = &adoption->walk->strays;
+    size_t nonsense = 0;
+    int ret = QED_OK;
+
+    for (size_t i = 0; i < strays->count; i++)
+        nonsense += is_nonsense(g, &strays->tables[i]);
+    if (!qed_check_is_nonsense(adoption->walk->list.count + strays->count, nonsense))
+        return QED_OK;
+    for (size_t i = 0; ret == QED_OK && i < strays->count; i++) {
+        if (!is_nonsense(g, &strays->tables[i]))
+            continue;
+        report->cleared++;
+        ret = qed_plan_set(plan,
+                           g->l1_table_offset + strays->tables[i].l1_index * sizeof(uint64_t),
+                           QED_ENTRY_UNALLOCATED, QED_PLAN_SETTLE, error);
+    }
+    return ret;
+}
+
 int qed_rebuild_adopt(struct qed_plan *plan, const struct qed_image *image,
                       const struct qed_adoption_options *options,
                       struct qed_adoption_report *report, struct qed_error *error)
 {
     static const struct qed_adoption_options defaults;
-    struct adoption adoption = {.options = options ? options : &defaults};
+    struct adoption adoption = {.options = options ? options : &defaults,
+                                .old_length = qed_plan_old_length(plan)};
     int ret;
 
     *report = (struct qed_adoption_report){0};
@@ -134,6 +165,8 @@ int qed_rebuild_adopt(struct qed_plan *plan, const struct qed_image *image,
         ret = adoption_claim(&adoption, error);
     if (ret == QED_OK)
         ret = adoption_place(&adoption, error);
+    if (ret == QED_OK)
+        ret = clear_nonsense(&adoption, plan, report, error);
     if (ret == QED_OK)
         ret = report_all(&adoption, plan, report, error);
     qed_walk_free(adoption.walk);

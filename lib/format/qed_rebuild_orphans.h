@@ -39,6 +39,7 @@ struct qed_adoption_report {
     struct qed_adoption *adoptions; /* in file order */
     size_t count;
     size_t certain, guessed; /* of these; the others found no place */
+    size_t cleared; /* L1 entries that were set to 0, for most of the L1 was nonsense */
     uint64_t guest_bytes;
 };
 
@@ -60,6 +61,9 @@ struct qed_adoption_options {
  * Places are entries that are 0, are no valid offsets, or name a table that an entry before them
  * names. Where the tables that are there lie in the file in the order of their entries, an orphan
  * between two of them belongs between their entries.
+ *
+ * Where most of the L1 is nonsense, what of that is not replaced is cleared, so that a check can
+ * make sense of the image; else invalid entries are left to the repair.
  *
  * QED_ERR_UNSUPPORTED when the file holds more of such clusters than memory is given to:
  * QED_ADOPTION_PIECES_MAX. The caller calls qed_adoption_release in any case.

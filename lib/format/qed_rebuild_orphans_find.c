@@ -108,8 +108,7 @@ static bool asked_to_stop(struct finder *finder, uint64_t file_off)
            scan->progress(scan->progress_context, file_off, finder->walk->image.geometry.file_end);
 }
 
-/* Where to read on after at: what is left of a cluster that is no part of a table is passed over.
- */
+/* Where to read on: what is left of a cluster that is no part of a table is passed over. */
 static uint64_t read_on_at(const struct finder *finder, uint64_t at)
 {
     const struct qed_geometry *g = &finder->walk->image.geometry;

@@ -38,6 +38,20 @@ struct adoption {
     size_t piece_count, piece_room;
     struct orphan *orphans; /* in file order */
     size_t count, room;
+    uint64_t old_length; /* of the file: behind it are copies that the plan has made */
+};
+
+/* Finding places for orphans. */
+struct placing {
+    struct adoption *adoption;
+    const struct qed_geometry *geometry;
+    uint64_t entries;            /* of the L1, that the image's size reaches */
+    struct bitmap *taken;        /* of these: those that name a table, or have been given one */
+    struct qed_scan_list known;  /* tables that are there, in file order */
+    struct qed_scan_list strays; /* L1 entries that name none, or one that another names */
+    size_t falls;                /* how often, in that order, the L1 index falls */
+    bool is_strict;              /* it never does, and there are two or more */
+    bool is_ordered;             /* known are two or more for which it does not, most of all */
 };
 
 /* Find pieces in unreferenced space. */
@@ -54,6 +68,23 @@ int adoption_claim(struct adoption *adoption, struct qed_error *error);
 
 /* Find the L1 entry of each. */
 int adoption_place(struct adoption *adoption, struct qed_error *error);
+
+/* Of those that have none yet. */
+int adoption_place_by_order(struct placing *placing, struct qed_error *error);
+
+/* Give a place to an orphan. */
+int adoption_give(struct placing *placing, struct orphan *orphan, uint64_t l1_index,
+                  enum qed_adoption_ground ground, struct qed_error *error);
+
+/* Whether all that an orphan maps lies inside the image when entry l1_index names it. */
+bool adoption_fits_size(const struct placing *placing, const struct orphan *orphan,
+                        uint64_t l1_index);
+
+/* The number of known tables before file_off. */
+size_t adoption_known_before(const struct placing *placing, uint64_t file_off);
+
+/* How often the L1 index falls from one table to the next. */
+size_t adoption_count_falls(const struct qed_scan_list *known);
 
 /* Hand a piece's entries to fn, as of a table of one cluster. */
 int adoption_scan_piece(const struct adoption *adoption, const struct adoption_piece *piece,

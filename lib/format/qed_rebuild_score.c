@@ -98,6 +98,9 @@ void rebuild_judge(const struct rebuild *rebuild, struct rebuild_candidate *c)
     c->file = c->tables > 0 ? explained_share(c) * sound * amount(c) : 0;
     if (c->file > 0.99)
         c->file = 0.99;
+    /* Where the header puts the L1, and usually, nonsense may be an L1 that was overwritten. */
+    if (c->fields == 0 && is_usual_place(c))
+        sound = 0.6 + 0.4 * sound;
     c->confidence = 1 - (1 - c->file) * (1 - header_worth(rebuild, c) * sound);
 }
 

@@ -113,7 +113,9 @@ void repair_report(struct repair *repair, const struct problem *problem, enum pr
         report->guest_lost += fix.virt_len;
     else if (action != ACTION_LEAVE)
         report->guest_kept += fix.virt_len;
-    if (action == ACTION_CLEAR && !crash_explains(repair, fix.id))
+    /* What two entries name is not what both of them always did. */
+    if ((action == ACTION_CLEAR && !crash_explains(repair, fix.id)) || action == ACTION_COPY ||
+        action == ACTION_COPY_TABLE)
         repair->lost_to_damage = true;
     report->done[action]++;
     repair->planned += action != ACTION_LEAVE;

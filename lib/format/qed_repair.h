@@ -38,7 +38,7 @@ enum qed_leaks_fate {
     QED_LEAKS_NONE, /* there are none */
     QED_LEAKS_GIVEN_BACK,
     QED_LEAKS_KEPT_ORPHANS, /* some may be lost L2 tables */
-    QED_LEAKS_KEPT_LOST, /* entries were lost to other damage than a crash: these may be theirs */
+    QED_LEAKS_KEPT_LOST, /* entries lost what they named to damage: these may be it */
     QED_LEAKS_KEPT_PLACES,  /* some are what neighbouring entries leave out: a rebuild's work */
     QED_LEAKS_KEPT_CORRUPT, /* corruption is left */
     QED_LEAKS_KEPT_DEVICE,  /* the file is a device */

@@ -20,7 +20,7 @@ struct repair {
     uint64_t looks;                 /* how many more tables may be looked at for flipped bits */
     struct qed_scan_list lost; /* with adopt: L1 entries as they were before they were cleared */
     bool has_adopted;          /* lost tables were looked for */
-    bool lost_to_damage;       /* an entry was cleared that no crash explains */
+    bool lost_to_damage;       /* an entry may have lost its cluster to more than a crash */
 };
 
 /* What a table, or what may be one, holds. Numbers are entries. */

@@ -7,8 +7,7 @@
 
 #include <stdlib.h>
 
-/* An entry past the end of the file is one of a file that was cut if it is below so many times it.
- */
+/* Entries past the end of a file are those of one that was cut when they are below so much more. */
 #define CUT_FILE_FACTOR 4
 
 /* A smaller list is read in the calling thread: to start others takes longer than that. */
@@ -134,7 +133,8 @@ static int l1_piece(void *context, const struct qed_scan_piece *piece, struct qe
         if (ret == QED_OK && l1->named.count + walk->strays.count > QED_WALK_TABLES_MAX)
             ret = qed_fail(error, QED_ERR_UNSUPPORTED, "the L1 table has more than %zu entries",
                            QED_WALK_TABLES_MAX);
-        walk->hopeless = walk->strays.count >= 1024 && walk->strays.count / 4 > l1->named.count;
+        walk->hopeless = !walk->to_the_end && walk->strays.count >= 1024 &&
+                         walk->strays.count / 4 > l1->named.count;
         if (walk->hopeless)
             ret = QED_ERR_STOPPED;
     }

@@ -46,6 +46,7 @@ struct qed_walk {
     uint64_t l1_past_end;          /* of the strays: past the end of the file */
     uint64_t l1_overlaps;          /* of the strays: on tables before them */
     const struct qed_scan_list *except; /* L1 entries, in L1 order, that are strays; may be NULL */
+    bool to_the_end;                    /* the L1 is read whole, however bad it is */
     bool hopeless;    /* so many L1 entries are bad that the rest of the L1 was not looked at */
     uint64_t *budget; /* bytes of tables that may yet be looked at; NULL: no limit */
     bool exhausted;   /* the budget was used up */

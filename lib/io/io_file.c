@@ -1,6 +1,6 @@
 /*
- * POSIX files behind io.h. The full-transfer loops and the retry after EINTR stand here and
- * nowhere else.
+ * POSIX files behind io.h. The full-transfer loops stand here: whoever gets a part done in another
+ * way leaves the rest, and the errors, to them.
  * SPDX-License-Identifier: MIT
  */
 #include "io/io_file.h"
@@ -18,10 +18,10 @@
 #include <unistd.h>
 
 #include "base/checked.h"
+#include "io/io_space.h"
 
 /* The kernel moves at most 0x7ffff000 bytes a call, read(2); stay below it and page-aligned. */
 #define TRANSFER_MAX ((size_t)1 << 30)
-#define ZERO_CHUNK ((size_t)1 << 16)
 
 struct io_file {
     struct io io;
@@ -87,10 +87,11 @@ static int file_write(struct io *io, const void *buffer, size_t len, uint64_t fi
         if (n < 0 && errno == EINTR)
             continue;
         if (n <= 0) {
-            int code = n == 0 || errno == ENOSPC || errno == EDQUOT ? QED_ERR_NO_SPACE : QED_ERR_IO;
+            int sys_errno = n == 0 ? ENOSPC : errno;
+            int code = io_error_code(sys_errno);
 
-            qed_fail_errno(error, code, n == 0 ? ENOSPC : errno,
-                           "cannot write %zu bytes at offset %" PRIu64, len, file_off);
+            qed_fail_errno(error, code, sys_errno, "cannot write %zu bytes at offset %" PRIu64, len,
+                           file_off);
             if (error)
                 error->file_off = file_off;
             return code;
@@ -98,22 +99,6 @@ static int file_write(struct io *io, const void *buffer, size_t len, uint64_t fi
         at += n;
         file_off += (uint64_t)n;
         len -= (size_t)n;
-    }
-    return QED_OK;
-}
-
-static int write_zeroes(struct io *io, uint64_t file_off, uint64_t len, struct qed_error *error)
-{
-    static const char zeroes[ZERO_CHUNK];
-
-    while (len > 0) {
-        size_t step = (size_t)min_u64(len, sizeof(zeroes));
-        int ret = file_write(io, zeroes, step, file_off, error);
-
-        if (ret < 0)
-            return ret;
-        file_off += step;
-        len -= step;
     }
     return QED_OK;
 }
@@ -134,7 +119,7 @@ static int file_zero(struct io *io, uint64_t file_off, uint64_t len, struct qed_
         if (ret == 0)
             return QED_OK;
     }
-    return write_zeroes(io, file_off, len, error);
+    return io_write_zeroes(io, file_off, len, error);
 }
 
 static int file_flush(struct io *io, struct qed_error *error)
@@ -342,22 +327,25 @@ static int open_again(struct io *io, int flags)
     if (fd < 0)
         return -1;
     snprintf(name, sizeof(name), "/proc/self/fd/%d", fd);
-    return open(name, O_RDONLY | O_CLOEXEC | flags);
+    return open(name, O_CLOEXEC | flags);
 }
 
 struct io *io_file_reopen(struct io *io)
 {
     struct io *again = NULL;
-    int fd = open_again(io, 0);
+    int fd = open_again(io, O_RDONLY);
 
     if (fd < 0 || io_file_adopt(&again, fd, to_file(io)->is_block_device, NULL) < 0)
         return NULL;
     return again;
 }
 
-int io_file_open_direct(struct io *io)
+int io_file_open_direct(struct io *io, bool writable)
 {
-    return open_again(io, O_DIRECT);
+    /* What was opened for reading must not become writable by way of /proc. */
+    if (writable && (fcntl(io_file_descriptor(io), F_GETFL) & O_ACCMODE) != O_RDWR)
+        return -1;
+    return open_again(io, (writable ? O_RDWR : O_RDONLY) | O_DIRECT);
 }
 
 char *io_file_folder(const char *path)

@@ -5,6 +5,7 @@
 #ifndef IO_IO_FILE_H
 #define IO_IO_FILE_H
 
+#include <errno.h>
 #include <stdbool.h>
 #include <stdint.h>
 
@@ -25,6 +26,12 @@ struct io_file_info {
 static inline bool io_identity_equal(const struct io_identity *a, const struct io_identity *b)
 {
     return a->device == b->device && a->inode == b->inode;
+}
+
+/* The code for a system call on a file that failed, by its errno. */
+static inline int io_error_code(int sys_errno)
+{
+    return sys_errno == ENOSPC || sys_errno == EDQUOT ? QED_ERR_NO_SPACE : QED_ERR_IO;
 }
 
 /*
@@ -55,10 +62,10 @@ int io_file_descriptor(struct io *io);
 struct io *io_file_reopen(struct io *io);
 
 /*
- * Another descriptor for the same file, for aligned reads past the page cache (O_DIRECT, open(2));
- * -1 when that cannot be had. The caller closes it.
+ * Another descriptor for the same file, for aligned reads, and writes if writable, past the page
+ * cache (O_DIRECT, open(2)); -1 when that cannot be had, or io is not writable. The caller closes it.
  */
-int io_file_open_direct(struct io *io);
+int io_file_open_direct(struct io *io, bool writable);
 
 /* Whether io is a block device of the host: its length is fixed. */
 bool io_file_is_block_device(struct io *io);

@@ -22,8 +22,8 @@
 struct io_replace {
     struct io *io;
     struct io *replaced; /* the file that was there, locked; NULL when there was none */
-    char *path;   /* where the file is to stand */
-    char *beside; /* where it is until then; NULL when it is not there */
+    char *path;          /* where the file is to stand */
+    char *beside;        /* where it is until then; NULL when it is not there */
     bool is_private;
 };
 
@@ -212,12 +212,8 @@ static int flush_folder(const char *path, struct qed_error *error)
     return ret;
 }
 
-int io_replace_publish(struct io_replace *replace, struct qed_error *error)
+int io_replace_publish_unflushed(struct io_replace *replace, struct qed_error *error)
 {
-    int ret = io_flush(replace->io, error);
-
-    if (ret < 0)
-        return ret;
     if (!rename_beside(replace)) {
         if (replace->is_private && errno == EEXIST)
             return already_there(replace->path, error);
@@ -225,7 +221,16 @@ int io_replace_publish(struct io_replace *replace, struct qed_error *error)
     }
     free(replace->beside);
     replace->beside = NULL;
-    return flush_folder(replace->path, error);
+    return QED_OK;
+}
+
+int io_replace_publish(struct io_replace *replace, struct qed_error *error)
+{
+    int ret = io_flush(replace->io, error);
+
+    if (ret == QED_OK)
+        ret = io_replace_publish_unflushed(replace, error);
+    return ret < 0 ? ret : flush_folder(replace->path, error);
 }
 
 void io_replace_end(struct io_replace *replace)

@@ -30,6 +30,9 @@ int io_replace_begin_private(struct io_replace **replace, const char *path, stru
 /* Flush, rename, and flush the folder. The replacement is used up only when this succeeds. */
 int io_replace_publish(struct io_replace *replace, struct qed_error *error);
 
+/* The same without waiting for stable storage: after a power cut either file may be there, or parts. */
+int io_replace_publish_unflushed(struct io_replace *replace, struct qed_error *error);
+
 /* Close and release; removes the temporary file unless it was published. NULL-safe. */
 void io_replace_end(struct io_replace *replace);
 

@@ -7,7 +7,7 @@ craft clean.qed 'new size=16M' 'data 0 256K'
 cp clean.qed leaks.qed
 craft leaks.qed 'leak 1'
 cp clean.qed corrupt.qed
-craft corrupt.qed 'poke-l2 0 0 eof'
+craft corrupt.qed 'poke-l2 0 0 eof+16M'
 
 expect_status 0 "$QEDTOOL" check -q clean.qed
 expect_stderr ""

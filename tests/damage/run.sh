@@ -33,7 +33,8 @@ fi
 
 QEDTOOL=$(absolute "${QEDTOOL:-$top_builddir/qedtool}")
 QEDCRAFT=$(absolute "${QEDCRAFT:-$top_builddir/tests/support/qedcraft}")
-for program in "$QEDTOOL" "$QEDCRAFT"; do
+QEDCOMPARE=$(dirname "$QEDCRAFT")/qedcompare
+for program in "$QEDTOOL" "$QEDCRAFT" "$QEDCOMPARE"; do
     if [ ! -x "$program" ]; then
         echo "run.sh: $program is not there; build it, or set QEDTOOL and QEDCRAFT" >&2
         exit 1
@@ -138,7 +139,8 @@ transcript()
         echo "the image cannot be made"
         return 1
     fi
-    sound=image.qed
+    sound=damaged.qed
+    cp --sparse=always image.qed damaged.qed || return 1
     if grep -q '^#! damage' "$1"; then
         sound=sound.qed
         sed '/^#! damage/,$d' "$1" | "$QEDCRAFT" $sound || return 1
@@ -146,8 +148,6 @@ transcript()
     length=$(guest_length $sound)
     sum_sound=$(guest_sum $sound "$length")
     sum_damaged=$(guest_sum image.qed "$length")
-    rm -f sound.qed
-
     grep '^#! cmd: ' "$1" | sed 's/^#! cmd: //' > "$scratch/commands"
     while read -r command; do
         case " $command " in
@@ -164,10 +164,15 @@ transcript()
 
     run_and_compare check image.qed
     run_and_compare check --output=json image.qed
+    run_and_compare check -r all --dry-run image.qed
     run_and_compare check -r all image.qed
     run_and_compare check image.qed
     echo "guest content after the damage: $(says "$sum_damaged")"
     echo "guest content after the repair: $(says "$(guest_sum image.qed "$length")" "$sum_damaged")"
+    echo
+    echo "guest sectors as made, after the damage: $("$QEDCOMPARE" damaged.qed $sound)"
+    echo "guest sectors as made, after the repair: $("$QEDCOMPARE" image.qed $sound)"
+    echo "guest sectors as damaged, after the repair: $("$QEDCOMPARE" image.qed damaged.qed)"
 }
 
 one_case()

@@ -9,6 +9,7 @@ case $craft in
     /*) ;;
     *) craft=$PWD/$craft ;;
 esac
+compare=$(dirname "$craft")/qedcompare
 scratch=$(mktemp -d "${TMPDIR:-/tmp}/craft.XXXXXX") || exit 1
 trap 'rm -rf "$scratch"' EXIT
 trap 'exit 1' HUP INT TERM
@@ -179,10 +180,50 @@ with_qemu()
     damage_counts "leaks" "4 leaked;" 'leak 3' 'poke-l2 0 1 0'
 }
 
+# compares WHAT EXPECTED: what qedcompare says of a.qed against b.qed
+compares()
+{
+    verify "$1" "$2" "$("$compare" a.qed b.qed)"
+}
+
+comparisons()
+{
+    rm -f a.qed b.qed
+    make b.qed 'new size=32M cluster=8K table=1' 'data 0 16K' 'data 8M 8K seed=2' 'zero 1M 8K'
+    cp b.qed a.qed
+    compares "an image is like itself" \
+        "64 of 64 the same, 0 not readable, 0 differ, 0 others not empty"
+    make a.qed 'poke-l2 0 0 eof' 'bytes data:1:0 00112233'
+    compares "unreadable and different sectors" \
+        "47 of 64 the same, 16 not readable, 1 differ, 0 others not empty"
+    make a.qed 'poke-l1 1 eof'
+    compares "unreadable tables" "32 of 64 the same, 32 not readable, 0 differ, 0 others not empty"
+    cp b.qed a.qed
+    make a.qed 'data 2M 512' 'poke-l2 0 300 7' 'poke-l2 0 128 0'
+    compares "what should be empty" \
+        "64 of 64 the same, 0 not readable, 0 differ, 17 others not empty"
+    make a.qed 'backing base raw'
+    make b.qed 'backing base raw'
+    compares "over a backing file zeroes are not nothing" \
+        "48 of 64 the same, 0 not readable, 16 differ, 32 others not empty"
+    cp b.qed a.qed
+    make a.qed 'truncate data:1:0+512'
+    compares "a cluster that is cut short cannot be read" \
+        "48 of 64 the same, 16 not readable, 0 differ, 0 others not empty"
+    make a.qed 'poke-header cluster_size 16K'
+    compares "another geometry has nothing in common" \
+        "0 of 64 the same, 64 not readable, 0 differ, 0 others not empty"
+    cp b.qed a.qed
+    make a.qed 'poke-header magic 0'
+    compares "what cannot be opened cannot be read" \
+        "0 of 64 the same, 64 not readable, 0 differ, 0 others not empty"
+}
+
 tables_and_values
 header_fields
 mistakes
 sparse
+comparisons
 if command -v qemu-img > /dev/null && command -v qemu-io > /dev/null; then
     with_qemu
 elif [ "$failures" -eq 0 ]; then

@@ -34,8 +34,7 @@ uint64_t disk_add_named(struct disk *disk, uint64_t l1_index, uint64_t count);
 struct qed_plan *disk_adopt(struct io *io, const struct qed_adoption_options *options,
                             struct qed_adoption_report *report);
 
-/* Assert what is reported of a table, and that the plan does it. l1_index: unless ground is NONE.
- */
+/* Assert what is reported of a table, and that the plan does it. */
 void disk_check_adopted(struct qed_plan *plan, const struct qed_adoption_report *report,
                         uint64_t table, uint64_t l1_index, enum qed_adoption_ground ground);
 

@@ -5,6 +5,7 @@
 #include "support/rows.h"
 
 #include "support/io_mem.h"
+#include "support/mend.h"
 #include "support/unit.h"
 
 #define C ROWS_CLUSTER
@@ -53,200 +54,220 @@ static void cut(const struct rows_image *image, uint64_t length)
     ck_assert_int_eq(io_set_length(image->io, length, NULL), QED_OK);
 }
 
-static void put_l1(const struct rows_image *image, uint64_t index, uint64_t value)
+void rows_put_l1(const struct rows_image *image, uint64_t index, uint64_t value)
 {
     unit_put_entry(image->io, image->l1, index, value);
 }
 
-static void put_l2(const struct rows_image *image, unsigned int table, uint64_t index,
-                   uint64_t value)
+void rows_put_l2(const struct rows_image *image, unsigned int table, uint64_t index, uint64_t value)
 {
     unit_put_entry(image->io, image->t[table], index, value);
+}
+
+uint64_t rows_get_l1(const struct rows_image *image, uint64_t index)
+{
+    return unit_get_entry(image->io, image->l1, index);
+}
+
+uint64_t rows_get_l2(const struct rows_image *image, unsigned int table, uint64_t index)
+{
+    return unit_get_entry(image->io, image->t[table], index);
+}
+
+struct check_report rows_repair(const struct rows_image *image,
+                                const struct qed_repair_options *options)
+{
+    struct qed_error error = QED_ERROR_INIT;
+    struct check_report report;
+
+    if (mend_as(image->io, options, &report, &error) < 0)
+        ck_abort_msg("%s", error.text);
+    return report;
 }
 
 /* ---- L2 entries ---- */
 
 static void l2_past_end(const struct rows_image *image)
 {
-    put_l2(image, 0, 2, image->end);
+    rows_put_l2(image, 0, 2, image->end);
 }
 
 static void l2_far_past_end(const struct rows_image *image)
 {
-    put_l2(image, 0, 2, UINT64_C(1) << 62);
+    rows_put_l2(image, 0, 2, UINT64_C(1) << 62);
 }
 
 static void l2_in_header(const struct rows_image *image)
 {
-    put_l2(image, 1, 5, C);
+    rows_put_l2(image, 1, 5, C);
 }
 
 static void l2_small_value(const struct rows_image *image)
 {
-    put_l2(image, 1, 5, 8);
+    rows_put_l2(image, 1, 5, 8);
 }
 
 static void l2_low_bits(const struct rows_image *image)
 {
-    put_l2(image, 0, 2, image->data[2] | 0x804);
+    rows_put_l2(image, 0, 2, image->data[2] | 0x804);
 }
 
 static void l2_all_low_bits(const struct rows_image *image)
 {
     for (unsigned int i = 0; i < 6; i++)
-        put_l2(image, 0, i, image->data[i] | 1U << i);
+        rows_put_l2(image, 0, i, image->data[i] | 1U << i);
     for (uint64_t i = 6; i < 10; i++)
-        put_l2(image, 0, i, 1 << 6);
+        rows_put_l2(image, 0, i, 1 << 6);
 }
 
 static void l2_low_bits_on_other(const struct rows_image *image)
 {
-    put_l2(image, 0, 2, image->data[3] | 512);
+    rows_put_l2(image, 0, 2, image->data[3] | 512);
 }
 
 static void l2_low_bits_twice(const struct rows_image *image)
 {
-    put_l2(image, 0, 2, image->data[2] | 512);
-    put_l2(image, 0, 3, image->data[2] | 1024);
+    rows_put_l2(image, 0, 2, image->data[2] | 512);
+    rows_put_l2(image, 0, 3, image->data[2] | 1024);
 }
 
 static void l2_zero_flipped(const struct rows_image *image)
 {
-    put_l2(image, 1, 6, QED_ENTRY_ZERO | UINT64_C(1) << 33);
+    rows_put_l2(image, 1, 6, QED_ENTRY_ZERO | UINT64_C(1) << 33);
 }
 
 static void l2_flipped(const struct rows_image *image)
 {
-    put_l2(image, 0, 2, image->data[2] ^ UINT64_C(1) << 40);
+    rows_put_l2(image, 0, 2, image->data[2] ^ UINT64_C(1) << 40);
 }
 
 static void l2_flipped_alone(const struct rows_image *image)
 {
-    put_l2(image, 1, 5, image->data[8] ^ UINT64_C(1) << 40);
+    rows_put_l2(image, 1, 5, image->data[8] ^ UINT64_C(1) << 40);
 }
 
 static void l2_flipped_at_end(const struct rows_image *image)
 {
-    put_l2(image, 2, 100, image->data[10] ^ UINT64_C(1) << 40);
-    put_l2(image, 2, 101, image->end);
+    rows_put_l2(image, 2, 100, image->data[10] ^ UINT64_C(1) << 40);
+    rows_put_l2(image, 2, 101, image->end);
 }
 
 static void l2_on_l1(const struct rows_image *image)
 {
-    put_l2(image, 1, 1, image->l1);
+    rows_put_l2(image, 1, 1, image->l1);
 }
 
 static void l2_on_table(const struct rows_image *image)
 {
-    put_l2(image, 1, 1, image->t[0]);
+    rows_put_l2(image, 1, 1, image->t[0]);
 }
 
 static void l2_on_own_table(const struct rows_image *image)
 {
-    put_l2(image, 1, 1, image->t[1]);
+    rows_put_l2(image, 1, 1, image->t[1]);
 }
 
 static void l2_on_damaged_table(const struct rows_image *image)
 {
-    put_l2(image, 1, 1, image->t[0]);
-    put_l2(image, 0, 1, 24);
-    put_l2(image, 0, 2, image->end);
-    put_l2(image, 0, 3, image->data[3] | 2);
+    rows_put_l2(image, 1, 1, image->t[0]);
+    rows_put_l2(image, 0, 1, 24);
+    rows_put_l2(image, 0, 2, image->end);
+    rows_put_l2(image, 0, 3, image->data[3] | 2);
 }
 
 static void l2_shared(const struct rows_image *image)
 {
-    put_l2(image, 1, 5, image->data[0]);
+    rows_put_l2(image, 1, 5, image->data[0]);
 }
 
 static void l2_shared_by_three(const struct rows_image *image)
 {
-    put_l2(image, 0, 4, image->data[0]);
-    put_l2(image, 1, 5, image->data[0]);
+    rows_put_l2(image, 0, 4, image->data[0]);
+    rows_put_l2(image, 1, 5, image->data[0]);
 }
 
 static void l2_shared_past_end_too(const struct rows_image *image)
 {
-    put_l2(image, 0, 4, image->data[0]);
-    put_l2(image, 1, 5, image->end);
+    rows_put_l2(image, 0, 4, image->data[0]);
+    rows_put_l2(image, 1, 5, image->end);
 }
 
 /* ---- L1 entries ---- */
 
 static void l1_past_end(const struct rows_image *image)
 {
-    put_l1(image, 1, image->end);
+    rows_put_l1(image, 1, image->end);
 }
 
 static void l1_far_past_end(const struct rows_image *image)
 {
-    put_l1(image, 1, UINT64_C(0x7fffffffffff0000));
+    rows_put_l1(image, 1, UINT64_C(0x7fffffffffff0000));
 }
 
 static void l1_in_header(const struct rows_image *image)
 {
-    put_l1(image, 2, C);
+    rows_put_l1(image, 2, C);
 }
 
 static void l1_low_bits(const struct rows_image *image)
 {
-    put_l1(image, 1, image->t[1] | 0x101);
+    rows_put_l1(image, 1, image->t[1] | 0x101);
 }
 
 static void l1_low_bits_damage_inside(const struct rows_image *image)
 {
-    put_l1(image, 0, image->t[0] | 0x10);
-    put_l2(image, 0, 1, image->data[1] | 8);
-    put_l2(image, 0, 5, image->end + C);
+    rows_put_l1(image, 0, image->t[0] | 0x10);
+    rows_put_l2(image, 0, 1, image->data[1] | 8);
+    rows_put_l2(image, 0, 5, image->end + C);
 }
 
 static void l1_low_bits_on_other(const struct rows_image *image)
 {
-    put_l1(image, 1, image->t[0] | 0x101);
+    rows_put_l1(image, 1, image->t[0] | 0x101);
 }
 
 static void l1_flipped(const struct rows_image *image)
 {
-    put_l1(image, 1, image->t[1] ^ UINT64_C(1) << 30);
+    rows_put_l1(image, 1, image->t[1] ^ UINT64_C(1) << 30);
 }
 
 static void l1_on_l1(const struct rows_image *image)
 {
-    put_l1(image, 2, image->l1);
+    rows_put_l1(image, 2, image->l1);
 }
 
 static void l1_on_data(const struct rows_image *image)
 {
-    put_l1(image, 2, image->data[3]);
+    rows_put_l1(image, 2, image->data[3]);
 }
 
 static void l1_on_text(const struct rows_image *image)
 {
-    put_l1(image, 2, image->data[5]);
+    rows_put_l1(image, 2, image->data[5]);
 }
 
 static void l1_same_table(const struct rows_image *image)
 {
-    put_l1(image, 2, image->t[0]);
+    rows_put_l1(image, 2, image->t[0]);
 }
 
 static void l1_same_table_orphan(const struct rows_image *image)
 {
-    put_l1(image, 1, image->t[0]);
+    rows_put_l1(image, 1, image->t[0]);
 }
 
 static void l1_same_table_all(const struct rows_image *image)
 {
-    put_l1(image, 2, image->t[0]);
-    put_l1(image, 4, image->t[0]);
-    put_l2(image, 0, 3, image->data[2]);
-    put_l2(image, 0, 4, image->end + C);
-    put_l2(image, 0, 5, QED_ENTRY_ZERO);
+    rows_put_l1(image, 2, image->t[0]);
+    rows_put_l1(image, 4, image->t[0]);
+    rows_put_l2(image, 0, 3, image->data[2]);
+    rows_put_l2(image, 0, 4, image->end + C);
+    rows_put_l2(image, 0, 5, QED_ENTRY_ZERO);
 }
 
 static void l1_cleared(const struct rows_image *image)
 {
-    put_l1(image, 1, 0);
+    rows_put_l1(image, 1, 0);
 }
 
 /* ---- the end of the file ---- */
@@ -268,7 +289,7 @@ static void data_cut_off(const struct rows_image *image)
 
 static void data_cut_short_shared(const struct rows_image *image)
 {
-    put_l2(image, 0, 3, image->data[10]);
+    rows_put_l2(image, 0, 3, image->data[10]);
     cut(image, image->data[10] + 1024);
 }
 
@@ -280,7 +301,7 @@ static void table_cut_short(const struct rows_image *image)
 
 static void table_cut_to_odd_length(const struct rows_image *image)
 {
-    put_l2(image, 2, 100, image->data[10] + UINT64_C(0x1000000));
+    rows_put_l2(image, 2, 100, image->data[10] + UINT64_C(0x1000000));
     cut(image, image->t[2] + 803); /* three bytes of entry 100, which name another cluster */
 }
 
@@ -309,15 +330,15 @@ static void leak_tail(const struct rows_image *image)
 
 static void leak_middle(const struct rows_image *image)
 {
-    put_l2(image, 0, 2, 0);
-    put_l2(image, 0, 3, 0);
+    rows_put_l2(image, 0, 2, 0);
+    rows_put_l2(image, 0, 3, 0);
 }
 
 static void crash(const struct rows_image *image)
 {
     need_check(image);
-    put_l2(image, 0, 2, 0);
-    put_l2(image, 0, 300, image->end + C);
+    rows_put_l2(image, 0, 2, 0);
+    rows_put_l2(image, 0, 300, image->end + C);
     cut(image, image->end + 100);
 }
 
@@ -420,8 +441,8 @@ const struct row rows[] = {
      {0, 1},
      NONE,
      0},
-    {"L2 on the L1 table", l2_on_l1, PROBLEM_L2_ON_L1, ACTION_COPY, 1, {0, 0}, {0, 1}, GIVEN, 0},
-    {"L2 on a table", l2_on_table, PROBLEM_L2_ON_TABLE, ACTION_COPY, 1, {0, 0}, {0, 1}, GIVEN, 0},
+    {"L2 on the L1 table", l2_on_l1, PROBLEM_L2_ON_L1, ACTION_COPY, 1, {0, 0}, {0, 1}, LOST, 0},
+    {"L2 on a table", l2_on_table, PROBLEM_L2_ON_TABLE, ACTION_COPY, 1, {0, 0}, {0, 1}, LOST, 0},
     {"L2 on its own table",
      l2_on_own_table,
      PROBLEM_L2_ON_TABLE,
@@ -429,7 +450,7 @@ const struct row rows[] = {
      1,
      {0, 0},
      {0, 1},
-     GIVEN,
+     LOST,
      0},
     {"L2 on a damaged table",
      l2_on_damaged_table,
@@ -440,7 +461,7 @@ const struct row rows[] = {
      {0, 2},
      LOST,
      0},
-    {"L2 shared", l2_shared, PROBLEM_L2_SHARED, ACTION_COPY, 1, {0, 0}, {0, 1}, GIVEN, 0},
+    {"L2 shared", l2_shared, PROBLEM_L2_SHARED, ACTION_COPY, 1, {0, 0}, {0, 1}, LOST, 0},
     {"L2 shared by three",
      l2_shared_by_three,
      PROBLEM_L2_SHARED,
@@ -448,7 +469,7 @@ const struct row rows[] = {
      2,
      {0, 0},
      {0, 2},
-     GIVEN,
+     LOST,
      0},
     {"L2 shared, another past the end",
      l2_shared_past_end_too,
@@ -563,7 +584,7 @@ const struct row rows[] = {
      2,
      {0, 0},
      {0, 3},
-     GIVEN,
+     LOST,
      0},
     {"table cut short",
      table_cut_short,

@@ -9,6 +9,7 @@
 #include <stddef.h>
 #include <stdint.h>
 
+#include "core/check.h"
 #include "format/qed_repair.h"
 #include "io/io.h"
 
@@ -43,6 +44,17 @@ struct row {
 
 /* The sound image with tables of table_size clusters, 1 or 2; the caller closes io. */
 struct rows_image rows_image_new(uint32_t table_size);
+
+/* Entries of it; table is an index of t. */
+void rows_put_l1(const struct rows_image *image, uint64_t index, uint64_t value);
+void rows_put_l2(const struct rows_image *image, unsigned int table, uint64_t index,
+                 uint64_t value);
+uint64_t rows_get_l1(const struct rows_image *image, uint64_t index);
+uint64_t rows_get_l2(const struct rows_image *image, unsigned int table, uint64_t index);
+
+/* Repair it by mend_as, which must not fail; the caller releases the report. */
+struct check_report rows_repair(const struct rows_image *image,
+                                const struct qed_repair_options *options);
 
 extern const struct row rows[];
 extern const size_t rows_count;

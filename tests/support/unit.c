@@ -102,6 +102,32 @@ uint64_t unit_random_below(struct unit_random *random, uint64_t limit)
     return unit_random(random) % limit;
 }
 
+uint8_t *unit_mixed(uint64_t seed, size_t len)
+{
+    struct unit_random random = {seed};
+    uint8_t *bytes = malloc(len + 1);
+    size_t at = 0;
+
+    ck_assert_ptr_nonnull(bytes);
+    while (at < len) {
+        uint64_t kind = unit_random_below(&random, 4);
+        size_t run = 1 + (size_t)unit_random_below(&random, kind == 3 ? 400000 : 20000);
+
+        run = run < len - at ? run : len - at;
+        for (size_t end = at + run; at < end; at++) {
+            if (kind == 0)
+                bytes[at] = (uint8_t)unit_random(&random);
+            else if (kind == 1)
+                bytes[at] = (uint8_t)('a' + unit_random_below(&random, 6));
+            else if (kind == 2)
+                bytes[at] = at < 30000 ? (uint8_t)(at % 251) : bytes[at - 30000];
+            else
+                bytes[at] = 0;
+        }
+    }
+    return bytes;
+}
+
 void unit_write_file(const char *name, const void *bytes, size_t len)
 {
     FILE *file = fopen(name, "wb");

@@ -30,6 +30,12 @@ uint64_t unit_random(struct unit_random *random);
 /* 0 … limit - 1. */
 uint64_t unit_random_below(struct unit_random *random, uint64_t limit);
 
+/*
+ * Bytes as disks hold them: text that repeats near and far, noise, and runs of zeroes. The caller
+ * frees them.
+ */
+uint8_t *unit_mixed(uint64_t seed, size_t len);
+
 /* Files of the folder, whole. unit_read_file's result is the caller's. */
 void unit_write_file(const char *name, const void *bytes, size_t len);
 uint8_t *unit_read_file(const char *name, size_t *len);

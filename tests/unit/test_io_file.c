@@ -13,6 +13,7 @@
 #include <sys/stat.h>
 #include <unistd.h>
 
+#include "support/io_mem.h"
 #include "support/unit.h"
 
 static struct io *open_file(const char *name, bool writable)
@@ -290,6 +291,40 @@ START_TEST(allocated_bytes_are_what_the_file_system_gave)
 }
 END_TEST
 
+START_TEST(a_descriptor_past_the_page_cache_allows_no_more_than_the_file)
+{
+    struct io *io, *memory = io_mem_new(4096);
+    void *block;
+    int fd;
+
+    ck_assert_int_eq(posix_memalign(&block, 4096, 4096), 0);
+    memset(block, 0x42, 4096);
+    unit_write_file("f", block, 4096);
+    io = open_file("f", true);
+    fd = io_file_open_direct(io, true);
+    if (fd >= 0) {
+        ck_assert_int_ne(fcntl(fd, F_GETFL) & O_DIRECT, 0);
+        ck_assert_int_ne(fcntl(fd, F_GETFD) & FD_CLOEXEC, 0);
+        ck_assert_int_eq(pwrite(fd, block, 4096, 4096), 4096);
+        close(fd);
+        fd = io_file_open_direct(io, false);
+        ck_assert_int_ge(fd, 0);
+        ck_assert_int_eq(pread(fd, block, 4096, 4096), 4096);
+        ck_assert_int_eq(pwrite(fd, block, 4096, 0), -1);
+        ck_assert_int_eq(errno, EBADF);
+        close(fd);
+    }
+    io_close(io);
+    io = open_file("f", false);
+    ck_assert_int_eq(io_file_open_direct(io, true), -1);
+    ck_assert_int_eq(io_file_open_direct(memory, false), -1);
+    ck_assert_int_eq(io_file_open_direct(memory, true), -1);
+    io_close(io);
+    io_close(memory);
+    free(block);
+}
+END_TEST
+
 START_TEST(the_folder_of_a_path)
 {
     static const char *const cases[][2] = {{"a", ""},           {"b/a", "b/"}, {"/a", "/"},
@@ -321,6 +356,7 @@ int main(void)
     tcase_add_test(tests, a_file_is_the_same_under_every_name);
     tcase_add_test(tests, a_missing_file_is_told_without_an_error);
     tcase_add_test(tests, allocated_bytes_are_what_the_file_system_gave);
+    tcase_add_test(tests, a_descriptor_past_the_page_cache_allows_no_more_than_the_file);
     tcase_add_test(tests, the_folder_of_a_path);
     return unit_run(tests);
 }

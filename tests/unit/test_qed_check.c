@@ -79,7 +79,8 @@ START_TEST(a_clean_image_has_no_findings)
     ck_assert_uint_eq(result.totals.allocated_clusters, 3);
     ck_assert_uint_eq(result.totals.fragmented_clusters, 1);
     ck_assert_uint_eq(result.totals.corruptions + result.totals.leaks + result.totals.orphans, 0);
-    ck_assert_ptr_null(result.shared);
+    ck_assert(!bitmap_any_set(result.shared, 0, 7));
+    ck_assert_uint_eq(result.touching.count, 0);
     ck_assert_uint_eq(result.damaged.count, 0);
     ck_assert_uint_eq(
         io_mem_counts(io).writes + io_mem_counts(io).zeroes + io_mem_counts(io).set_lengths, 0);
@@ -115,7 +116,7 @@ START_TEST(entries_are_told_apart_by_what_is_wrong_with_them)
         {16384, PROBLEM_COUNT, PROBLEM_COUNT},
         {8 * 8192, PROBLEM_COUNT, PROBLEM_COUNT},
         {9 * 8192, PROBLEM_L1_CUT_SHORT, PROBLEM_COUNT},
-        {10 * 8192, PROBLEM_L1_PAST_END, PROBLEM_L2_CUT_SHORT},
+        {10 * 8192, PROBLEM_L1_CUT_SHORT, PROBLEM_L2_CUT_SHORT},
         {11 * 8192, PROBLEM_L1_PAST_END, PROBLEM_L2_PAST_END},
         {UINT64_MAX - 8191, PROBLEM_L1_PAST_END, PROBLEM_L2_PAST_END},
     };

@@ -1,11 +1,10 @@
 /*
- * Checks and repairs of random small images against a slow model that counts every reference.
+ * Checks of random small images against a slow model that counts every reference.
  * SPDX-License-Identifier: MIT
  */
 #include <string.h>
 
 #include "format/qed_check.h"
-#include "format/qed_repair.h"
 #include "support/io_mem.h"
 #include "support/unit.h"
 
@@ -279,80 +278,10 @@ START_TEST(checks_count_what_a_slow_count_of_references_says)
 }
 END_TEST
 
-/* Whether entry i of a table may be cleared: it was invalid. */
-static bool may_clear(struct io *before, const struct shape *shape, uint64_t table, uint64_t i)
-{
-    uint64_t entry = unit_get_entry(before, table, i);
-    uint64_t len = table == shape->l1 ? shape->table_bytes : C;
-
-    return entry != 0 && (entry != 1 || table == shape->l1) && !is_valid(shape, entry, len);
-}
-
-/* Every byte but the header's flags is as before, or belonged to an invalid entry of a table. */
-static void check_only_cleared(struct io *io, struct io *before, const struct shape *shape,
-                               const struct model *model, uint64_t *cleared, uint64_t seed)
-{
-    *cleared = 0;
-    for (uint64_t at = C; at < shape->clusters * C; at += 8) {
-        uint64_t cluster = at / C, now = unit_get64(io, at), then = unit_get64(before, at);
-        bool is_invalid = false;
-
-        if (now == then)
-            continue;
-        /* The table that this is in begins at most a table's length before. */
-        for (uint64_t table = cluster * C; table + shape->table_bytes > cluster * C && table >= C;
-             table -= C)
-            is_invalid = is_invalid || may_clear(before, shape, table, (at - table) / 8);
-        if (now != 0 || !model->is_table[cluster] || !is_invalid)
-            ck_abort_msg("image %u: offset %u was changed", (unsigned int)seed, (unsigned int)at);
-        (*cleared)++;
-    }
-}
-
-static void repair_image(uint64_t seed)
-{
-    struct unit_random random = {seed};
-    struct shape shape;
-    struct io *io = random_image(&shape, &random), *before = io_mem_copy(io);
-    struct model model = run_model(io, &shape), after;
-    struct qed_image *image = unit_open(io, true);
-    struct qed_check_result result = run_check(image, 1, 0);
-    uint64_t cleared = 99, changed;
-
-    if (qed_repair(image, &result, &cleared, NULL) < 0)
-        ck_abort_msg("image %u: repair failed", (unsigned int)seed);
-    check_only_cleared(io, before, &shape, &model, &changed, seed);
-    if (changed != cleared)
-        ck_abort_msg("image %u: %u entries cleared, %u told", (unsigned int)seed,
-                     (unsigned int)changed, (unsigned int)cleared);
-    if (qed_needs_check(image) != (cleared > 0) || (!cleared && !io_mem_equal(io, before)))
-        ck_abort_msg("image %u: the dirty flag is wrong", (unsigned int)seed);
-    after = run_model(io, &shape);
-    if (model.corruptions - cleared != after.corruptions && !model.has_nonsense)
-        ck_abort_msg("image %u: %u corruptions, %u cleared, %u left", (unsigned int)seed,
-                     (unsigned int)model.corruptions, (unsigned int)cleared,
-                     (unsigned int)after.corruptions);
-    if (result.makes_sense && !result.shared && !model.has_nonsense && after.corruptions > 0)
-        ck_abort_msg("image %u: %u corruptions are left", (unsigned int)seed,
-                     (unsigned int)after.corruptions);
-    qed_check_release(&result);
-    qed_close(image);
-    io_close(before);
-    io_close(io);
-}
-
-START_TEST(repairs_clear_invalid_entries_and_change_nothing_else)
-{
-    for (unsigned int i = 0; i < IMAGES / 3; i++)
-        repair_image((uint64_t)_i * IMAGES + i);
-}
-END_TEST
-
 int main(void)
 {
     TCase *tests = tcase_create("qed_check_random");
 
     tcase_add_loop_test(tests, checks_count_what_a_slow_count_of_references_says, 0, 2);
-    tcase_add_loop_test(tests, repairs_clear_invalid_entries_and_change_nothing_else, 0, 2);
     return unit_run(tests);
 }

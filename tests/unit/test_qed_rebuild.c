@@ -20,11 +20,7 @@
 
 /* Places of header fields. */
 #define CLUSTER_SIZE 4
-#define FEATURES 16
 #define L1_OFFSET 40
-#define IMAGE_SIZE 48
-#define NAME_OFFSET 56
-#define NAME_SIZE 60
 
 static uint64_t add_clusters(struct io *io, uint64_t count)
 {
@@ -72,25 +68,6 @@ static struct io *new_image(void)
 static void lose_header(struct io *io)
 {
     unit_fill(io, 0, 512, 0);
-}
-
-static void put32(struct io *io, uint64_t file_off, uint32_t value)
-{
-    uint64_t word = unit_get64(io, file_off & ~UINT64_C(7));
-
-    if (file_off & 4)
-        word = (word & UINT32_MAX) | (uint64_t)value << 32;
-    else
-        word = (word & ~(uint64_t)UINT32_MAX) | value;
-    unit_put64(io, file_off & ~UINT64_C(7), word);
-}
-
-static void put_name(struct io *io, const char *name)
-{
-    ck_assert_int_eq(io_write(io, name, strlen(name), QED_HEADER_BYTES, NULL), QED_OK);
-    put32(io, NAME_OFFSET, QED_HEADER_BYTES);
-    put32(io, NAME_SIZE, (uint32_t)strlen(name));
-    unit_put64(io, FEATURES, QED_FEATURE_BACKING_FILE);
 }
 
 static struct qed_rebuild rebuild_with(struct io *io, const struct qed_rebuild_options *options)
@@ -193,18 +170,21 @@ START_TEST(an_l1_anywhere_is_found)
                               .header_size = (uint32_t)header_sizes[_i]};
     struct unit_random random = {.state = 1};
     struct io *io = unit_image_new(&spec);
-    uint64_t l1 = header_sizes[_i] * C;
+    uint64_t l1 = header_sizes[_i] * C, noise;
     struct qed_rebuild found;
 
     for (uint64_t i = 0; i < 4; i++)
         add_table(io, l1, i, 10, &random);
+    noise = add_clusters(io, 1); /* with a few words that could be entries */
+    for (uint64_t i = 0; i < 23; i++)
+        unit_put_entry(io, noise, i, i < 3 ? i * C : unit_random(&random));
     lose_header(io);
     found = rebuild_with(io, NULL);
     ck_assert_uint_eq(found.header.cluster_size, C);
     ck_assert_uint_eq(found.header.table_size, T);
     ck_assert_uint_eq(found.header.l1_table_offset, l1);
     ck_assert_uint_eq(found.header.header_size, header_sizes[_i]);
-    ck_assert(says(&found, "look like tables"));
+    ck_assert(says(&found, "5 pages look like tables, 1 like an L1 table"));
     io_close(io);
 }
 END_TEST
@@ -240,9 +220,35 @@ START_TEST(a_file_that_was_cut_is_found)
     struct qed_rebuild found;
 
     ck_assert_int_eq(io_set_length(io, 44 * C, NULL), QED_OK);
-    put32(io, CLUSTER_SIZE, 0);
+    unit_fill(io, CLUSTER_SIZE, 4, 0);
     found = rebuild(io);
     ck_assert(says(&found, "3 L2 entries point past the end of the file"));
+    io_close(io);
+}
+END_TEST
+
+/* No entry says anything: the L1 lies where the other fields put it. */
+START_TEST(without_any_table_the_header_alone_tells)
+{
+    struct unit_image spec = {.image_size = GIB, .cluster_size = C, .table_size = T};
+    struct unit_random random = {.state = 4};
+    struct io *io = unit_image_new(&spec);
+
+    for (int i = 0; i < 40; i++)
+        add_data(io, &random); /* leaks */
+    unit_fill(io, CLUSTER_SIZE, 4, 0);
+    ck_assert_uint_lt(rebuild(io).confidence, 60);
+    io_close(io);
+}
+END_TEST
+
+/* An L1 that was overwritten is no reason to distrust the header. */
+START_TEST(a_header_is_kept_where_the_l1_is_nonsense)
+{
+    struct io *io = new_image();
+
+    unit_fill(io, L1, T * C, 'a');
+    ck_assert_uint_eq(rebuild(io).change_count, 0);
     io_close(io);
 }
 END_TEST
@@ -259,133 +265,12 @@ START_TEST(what_is_no_image_is_refused)
     for (int i = 0; i < 40; i++)
         add_data(io, &random);
     refuse(io);
-    io = io_mem_new(100 * C);
+    io = io_mem_new(0);
     unit_fill(io, 0, 100 * C, 'a');
     refuse(io);
     io = new_image(); /* all its tables gone, and the header */
     unit_fill(io, 0, 2 * C, 0);
     refuse(io);
-}
-END_TEST
-
-START_TEST(unknown_features_are_cleared_and_known_ones_kept)
-{
-    struct io *io = new_image();
-    struct qed_rebuild found;
-
-    unit_put64(io, FEATURES, QED_FEATURE_NEED_CHECK | UINT64_C(1) << 40);
-    unit_put64(io, FEATURES + 8, 5);
-    unit_put64(io, FEATURES + 16, 6);
-    found = rebuild(io);
-    ck_assert_uint_eq(found.header.features, QED_FEATURE_NEED_CHECK);
-    ck_assert_uint_eq(found.header.compat_features, 5);
-    ck_assert_uint_eq(found.header.autoclear_features, 6);
-    ck_assert_uint_eq(found.change_count, 1);
-    ck_assert(says(&found, "feature bits 0x10000000000 mean nothing"));
-    io_close(io);
-}
-END_TEST
-
-START_TEST(a_backing_files_name_is_found)
-{
-    struct io *io = new_image();
-    struct qed_rebuild found;
-
-    put_name(io, "base.img");
-    ck_assert_uint_eq(rebuild(io).change_count, 0);
-    unit_put64(io, FEATURES, 0); /* the bit is lost */
-    ck_assert_uint_eq(rebuild(io).header.features, QED_FEATURE_BACKING_FILE);
-    put32(io, NAME_SIZE, 0); /* there is none: QEMU leaves the text */
-    ck_assert_uint_eq(rebuild(io).change_count, 0);
-    unit_put64(io, FEATURES, QED_FEATURE_BACKING_FILE);
-    put32(io, NAME_OFFSET, 12345);
-    found = rebuild(io);
-    ck_assert_uint_eq(found.header.backing_filename_offset, 64);
-    ck_assert_uint_eq(found.header.backing_filename_size, 8);
-    put32(io, NAME_OFFSET, 64);
-    put32(io, NAME_SIZE, 4);
-    found = rebuild(io);
-    ck_assert_uint_eq(found.change_count, 0);
-    ck_assert(says(&found, "it may be cut short"));
-    io_close(io);
-}
-END_TEST
-
-START_TEST(a_backing_file_without_a_name_is_none)
-{
-    struct io *io = new_image();
-
-    unit_put64(io, FEATURES, QED_FEATURE_BACKING_FILE | QED_FEATURE_BACKING_NO_PROBE);
-    put32(io, NAME_OFFSET, 64);
-    put32(io, NAME_SIZE, 8);
-    ck_assert_uint_eq(rebuild(io).header.features, 0);
-    unit_fill(io, 64, 8, 1); /* control bytes are no name */
-    ck_assert_uint_eq(rebuild(io).header.features, 0);
-    ck_assert_uint_eq(rebuild(io).header.backing_filename_size, 0);
-    unit_fill(io, 64, 8, 0);
-    put32(io, NAME_OFFSET, 0);
-    put32(io, NAME_SIZE, 0);
-    unit_put64(io, FEATURES, QED_FEATURE_BACKING_NO_PROBE);
-    ck_assert_uint_eq(rebuild(io).header.features, 0);
-    io_close(io);
-}
-END_TEST
-
-START_TEST(the_name_behind_a_lost_header_is_found)
-{
-    struct io *io = new_image();
-    struct qed_rebuild found;
-
-    put_name(io, "base.img");
-    unit_fill(io, 0, 64, 0);
-    found = rebuild(io);
-    ck_assert_uint_eq(found.header.features, QED_FEATURE_BACKING_FILE);
-    ck_assert_uint_eq(found.header.backing_filename_offset, 64);
-    ck_assert_uint_eq(found.header.backing_filename_size, 8);
-    ck_assert(says(&found, "its format is not known"));
-    unit_fill(io, 80, 1, 'x'); /* part of something else, then */
-    found = rebuild(io);
-    ck_assert_uint_eq(found.header.features, 0);
-    ck_assert(says(&found, "is lost"));
-    io_close(io);
-}
-END_TEST
-
-START_TEST(an_image_size_that_is_given_is_taken)
-{
-    struct qed_rebuild_options options = {.image_size = 77 * GIB};
-    struct io *io = new_image();
-    struct qed_rebuild found;
-
-    lose_header(io);
-    found = rebuild_with(io, &options);
-    ck_assert_uint_eq(found.header.image_size, 77 * GIB);
-    ck_assert(!found.image_size_is_a_guess);
-    options.image_size = 77 * GIB + 1;
-    ck_assert_int_eq(qed_rebuild_header(io, &options, &found, NULL), QED_ERR_INVALID);
-    options.image_size = 8192 * 8192 * 4 * GIB;
-    ck_assert_int_eq(qed_rebuild_header(io, &options, &found, NULL), QED_ERR_INVALID);
-    io_close(io);
-}
-END_TEST
-
-static uint64_t size_for(struct io *io, uint64_t stored)
-{
-    unit_put64(io, IMAGE_SIZE, stored);
-    return rebuild(io).header.image_size;
-}
-
-START_TEST(an_image_size_that_cannot_be_is_one_bit_off)
-{
-    struct io *io = new_image();
-
-    ck_assert_uint_eq(size_for(io, 10 * GIB + 1), 10 * GIB);
-    ck_assert_uint_eq(size_for(io, 10 * GIB + (UINT64_C(1) << 60)), 10 * GIB);
-    ck_assert_uint_eq(size_for(io, 2 * GIB), 10 * GIB);
-    ck_assert_uint_eq(size_for(io, 100 * GIB), 100 * GIB); /* why not */
-    ck_assert_uint_eq(size_for(io, 512), 8 * GIB + 512);
-    ck_assert_uint_eq(size_for(io, 777), 3 * SPAN + 9 * C); /* no single bit */
-    io_close(io);
 }
 END_TEST
 
@@ -468,13 +353,9 @@ int main(void)
     tcase_add_loop_test(tests, an_l1_anywhere_is_found, 0, 4);
     tcase_add_test(tests, an_image_inside_the_guest_is_not_taken_for_it);
     tcase_add_test(tests, a_file_that_was_cut_is_found);
+    tcase_add_test(tests, without_any_table_the_header_alone_tells);
+    tcase_add_test(tests, a_header_is_kept_where_the_l1_is_nonsense);
     tcase_add_test(tests, what_is_no_image_is_refused);
-    tcase_add_test(tests, unknown_features_are_cleared_and_known_ones_kept);
-    tcase_add_test(tests, a_backing_files_name_is_found);
-    tcase_add_test(tests, a_backing_file_without_a_name_is_none);
-    tcase_add_test(tests, the_name_behind_a_lost_header_is_found);
-    tcase_add_test(tests, an_image_size_that_is_given_is_taken);
-    tcase_add_test(tests, an_image_size_that_cannot_be_is_one_bit_off);
     tcase_add_test(tests, hostile_files_cost_no_more_than_what_they_store);
     tcase_add_test(tests, it_can_be_stopped);
     tcase_add_loop_test(tests, every_failure_to_read_is_told, 0, 2);

@@ -189,11 +189,138 @@ START_TEST(what_is_called_certain_is_right)
 }
 END_TEST
 
+/* Entries in the order in which their tables are written; UINT64_MAX ends them. */
+static struct disk disk_in_order(uint64_t l1_used, const uint64_t *order)
+{
+    struct disk disk = {.table_size = 1, .entries = 512, .l1_used = l1_used, .end = 2 * C};
+    struct unit_image spec = {.image_size = l1_used * 512 * C};
+
+    disk.io = unit_image_new(&spec);
+    for (; *order != UINT64_MAX; order++)
+        add_table(&disk, *order, false);
+    return disk;
+}
+
+/* Lose an entry; how it comes back. */
+static enum qed_adoption_ground ground_of(uint64_t l1_used, const uint64_t *order,
+                                          uint64_t l1_index)
+{
+    struct disk disk = disk_in_order(l1_used, order);
+    struct qed_adoption_report report;
+    enum qed_adoption_ground ground;
+    uint64_t l1[L1_MAX];
+
+    lose(&disk, l1_index);
+    adopt(&disk, &report, l1);
+    ck_assert_uint_eq(report.count, 1);
+    ground = report.adoptions[0].ground;
+    if (ground != QED_ADOPTION_NONE)
+        ck_assert_uint_eq(l1[l1_index], disk.l1[l1_index]);
+    qed_adoption_release(&report);
+    io_close(disk.io);
+    return ground;
+}
+
+/* A guest that was partitioned writes the end of its disk early. */
+START_TEST(one_table_out_of_order_does_no_harm)
+{
+    static const uint64_t full[] = {0, 7, 1, 2, 3, 4, 5, 6, UINT64_MAX};
+    static const uint64_t sparse[] = {0, 9, 1, 2, 4, 5, 7, 8, UINT64_MAX};
+
+    for (uint64_t i = 0; i < 8; i++)
+        ck_assert_int_eq(ground_of(8, full, i),
+                         i == 7 ? QED_ADOPTION_BY_ORDER : QED_ADOPTION_ONLY_PLACE);
+    ck_assert_int_eq(ground_of(10, sparse, 1), QED_ADOPTION_BY_ORDER);
+    ck_assert_int_eq(ground_of(10, sparse, 5), QED_ADOPTION_BY_ORDER);
+    /* Its place in the file says between 0 and 1, and there are other entries that it could be. */
+    ck_assert_int_eq(ground_of(10, sparse, 9), QED_ADOPTION_NONE);
+}
+END_TEST
+
+START_TEST(tables_in_no_order_tell_nothing)
+{
+    static const uint64_t order[] = {5, 1, 4, 0, 3, UINT64_MAX};
+
+    ck_assert_int_eq(ground_of(6, order, 0), QED_ADOPTION_BY_ORDER);
+    ck_assert_int_eq(ground_of(6, (const uint64_t[]){5, 1, 4, 0, 3, 2, UINT64_MAX}, 4),
+                     QED_ADOPTION_ONLY_PLACE);
+}
+END_TEST
+
+/* A table that the plan has copied to the end of the file says nothing of order. */
+START_TEST(copies_in_the_plan_do_no_harm)
+{
+    static const uint64_t order[] = {0, 2, 3, 4, UINT64_MAX};
+    struct disk disk = disk_in_order(7, order);
+    struct qed_adoption_report report;
+    struct qed_plan *plan = NULL;
+    struct qed_image *image;
+    uint64_t copy = 0;
+
+    lose(&disk, 2);
+    unit_put_entry(disk.io, C, 1, disk.l1[0]); /* which a repair mends so: */
+    ck_assert_int_eq(qed_plan_new(&plan, disk.io, NULL), QED_OK);
+    ck_assert_int_eq(qed_plan_copy(plan, disk.l1[0], C, C, &copy, NULL), QED_OK);
+    ck_assert_int_eq(qed_plan_set(plan, C + 8, copy, QED_PLAN_MOVE, NULL), QED_OK);
+    qed_plan_settle(plan);
+    image = unit_open(qed_plan_view(plan), false);
+    ck_assert_int_eq(qed_rebuild_adopt(plan, image, NULL, &report, NULL), QED_OK);
+    qed_plan_settle(plan);
+    ck_assert_uint_eq(unit_get_entry(qed_plan_view(plan), C, 1), copy);
+    ck_assert_uint_eq(report.count, 1);
+    ck_assert_uint_eq(report.adoptions[0].l1_index, 2);
+    ck_assert_int_eq(report.adoptions[0].ground, QED_ADOPTION_ONLY_PLACE);
+    qed_adoption_release(&report);
+    qed_close(image);
+    qed_plan_free(plan);
+    io_close(disk.io);
+}
+END_TEST
+
+/* A table of four clusters at cluster 6, data at 5 and behind it, leaks of zeroes between. */
+static enum qed_adoption_ground ground_for(uint64_t first_entry, uint64_t leaks)
+{
+    struct unit_image spec = {.image_size = 2048 * C, .table_size = 4, .clusters = 10 + leaks};
+    struct disk disk = {.io = unit_image_new(&spec)};
+    struct qed_adoption_report report;
+    enum qed_adoption_ground ground;
+    uint64_t l1[L1_MAX];
+
+    unit_fill(disk.io, 5 * C, C, 0x5b);
+    unit_fill(disk.io, (10 + leaks) * C, C, 0x5b);
+    unit_put_entry(disk.io, 6 * C, first_entry, 5 * C);
+    unit_put_entry(disk.io, 6 * C, first_entry + 1, (10 + leaks) * C);
+    adopt(&disk, &report, l1);
+    ck_assert_uint_eq(report.count, 1);
+    ground = report.adoptions[0].ground;
+    if (qed_adoption_is_certain(ground))
+        ck_assert_uint_eq(l1[0], 6 * C);
+    qed_adoption_release(&report);
+    io_close(disk.io);
+    return ground;
+}
+
+START_TEST(a_table_that_may_start_elsewhere_is_a_guess)
+{
+    ck_assert_int_eq(ground_for(0, 0), QED_ADOPTION_ONLY_PLACE);
+    ck_assert_int_eq(ground_for(600, 0), QED_ADOPTION_ONLY_PLACE);
+    ck_assert_int_eq(ground_for(1600, 0), QED_ADOPTION_ONLY_PLACE);
+    ck_assert_int_eq(ground_for(0, 2), QED_ADOPTION_ONLY_PLACE);
+    ck_assert_int_eq(ground_for(600, 2), QED_ADOPTION_BY_ORDER);
+    ck_assert_int_eq(ground_for(600, 4), QED_ADOPTION_BY_ORDER);
+    ck_assert_int_eq(ground_for(1600, 7), QED_ADOPTION_BY_ORDER);
+}
+END_TEST
+
 int main(void)
 {
     TCase *tests = tcase_create("qed_rebuild_orphans_random");
 
     tcase_add_loop_test(tests, what_lay_in_order_and_without_gaps_comes_back_whole, 0, 4);
     tcase_add_loop_test(tests, what_is_called_certain_is_right, 0, 2);
+    tcase_add_test(tests, one_table_out_of_order_does_no_harm);
+    tcase_add_test(tests, tables_in_no_order_tell_nothing);
+    tcase_add_test(tests, copies_in_the_plan_do_no_harm);
+    tcase_add_test(tests, a_table_that_may_start_elsewhere_is_a_guess);
     return unit_run(tests);
 }

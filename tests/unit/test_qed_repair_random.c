@@ -25,10 +25,10 @@ struct trial {
     struct check_report report;
 };
 
-#define FAIL(trial, ...) \
-    do { \
+#define FAIL(trial, ...)                                                                 \
+    do {                                                                                 \
         fprintf(stderr, "image %" PRIu64 ":%s\n", (trial)->seed, (trial)->damaged.what); \
-        ck_abort_msg(__VA_ARGS__); \
+        ck_abort_msg(__VA_ARGS__);                                                       \
     } while (0)
 
 /* Options of a repair, other ones for other seeds. */
@@ -188,8 +188,8 @@ static bool is_forbidden(const struct qed_repair_options *options, enum problem_
 {
     if (options->scope == QED_REPAIR_LEAKS)
         return true;
-    return options->fixed_length && (action == ACTION_EXTEND || action == ACTION_COPY ||
-                                     action == ACTION_COPY_TABLE);
+    return options->fixed_length &&
+           (action == ACTION_EXTEND || action == ACTION_COPY || action == ACTION_COPY_TABLE);
 }
 
 START_TEST(with_other_options_what_could_be_read_is_kept_too)

@@ -13,10 +13,10 @@
 #include "support/rows.h"
 #include "support/unit.h"
 
-#define FAIL(row, ...)                                                                             \
-    do {                                                                                           \
-        fprintf(stderr, "%s: ", (row)->name);                                                      \
-        ck_abort_msg(__VA_ARGS__);                                                                 \
+#define FAIL(row, ...)                        \
+    do {                                      \
+        fprintf(stderr, "%s: ", (row)->name); \
+        ck_abort_msg(__VA_ARGS__);            \
     } while (0)
 
 /* The fix of a finding of that kind with that action; NULL when there is none. */

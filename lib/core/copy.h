@@ -1,0 +1,33 @@
+/*
+ * Copies what an image reads as into a target that data can be placed in: many reads and writes in
+ * flight, zero blocks found on the way, everything handed to the target in the order of the guest.
+ * Where the file system can share blocks between source and target, nothing is moved at all.
+ * SPDX-License-Identifier: MIT
+ */
+#ifndef CORE_COPY_H
+#define CORE_COPY_H
+
+#include "core/image.h"
+#include "core/target.h"
+#include "io/io_queue.h"
+
+/* Called now and then with guest bytes done and in all; return true to stop (QED_ERR_STOPPED). */
+typedef bool copy_progress_fn(void *context, uint64_t done, uint64_t total);
+
+struct copy_options {
+    unsigned int depth; /* buffers in flight; 0: as measured best */
+    uint64_t block;     /* bytes, a power of two, a multiple of target_unit: what is zero or not */
+    bool store_zeroes;  /* zero blocks are stored like others */
+    bool direct_reads;  /* past the page cache, where the source is not in it */
+    bool direct_writes; /* past the page cache */
+    bool out_of_order;  /* what has been read is written at once, whatever comes before it */
+    bool offload;       /* have the kernel copy what it can, and do not look for zeroes in it */
+    copy_progress_fn *progress; /* may be NULL */
+    void *progress_context;
+};
+
+/* Copy all of source. source_name is for messages. Nothing is flushed. */
+int copy_image(struct image *source, const char *source_name, struct target *target,
+               const struct copy_options *options, struct qed_error *error);
+
+#endif
