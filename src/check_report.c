@@ -180,7 +180,7 @@ static void print_plan(struct out *out, const struct check_report *found)
 
     out_printf(out, "\nRepair plan; nothing was written:\n");
     for (int i = ACTION_NONE + 1; i < ACTION_COUNT; i++) {
-        uint64_t times = repair->done[i] + (i == ACTION_CLEAR_BITS && found->marks_cleared);
+        uint64_t times = repair->done[i] + (i == ACTION_CLEAR_BITS && found->mark_cleared);
 
         if (times)
             out_printf(out, "    %" PRIu64 " x %s: %s\n", times, problem_action_name(i),
@@ -317,7 +317,7 @@ static struct json_object *repair_json(const struct check_report *found)
     json_object_object_add(object, "written", json_object_new_boolean(!found->dry_run));
     for (int i = 0; i < ACTION_COUNT; i++)
         add_nonzero(actions, problem_action_name(i),
-                    repair->done[i] + (i == ACTION_CLEAR_BITS && found->marks_cleared));
+                    repair->done[i] + (i == ACTION_CLEAR_BITS && found->mark_cleared));
     json_object_object_add(object, "actions", actions);
     out_add_number(object, "guest-bytes-lost", repair->guest_lost);
     out_add_number(object, "guest-bytes-kept", repair->guest_kept);

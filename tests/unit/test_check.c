@@ -171,7 +171,7 @@ START_TEST(repair_mends_and_checks_again)
     put_l2_entry("a.qed", 1, get_l2_entry("a.qed", 1) | 2);
     put_header("a.qed", 16, 2);
     ck_assert_int_eq(check("a.qed", CHECK_REPAIR_ALL, &report), CHECK_LEAKS);
-    ck_assert(report.planned && report.repaired && !report.dry_run && report.marks_cleared);
+    ck_assert(report.planned && report.repaired && !report.dry_run && report.mark_cleared);
     ck_assert_uint_eq(report.corruptions_fixed, 2);
     ck_assert_uint_eq(report.first.totals.corruptions, 2);
     ck_assert_uint_eq(report.totals.corruptions, 0);
@@ -229,7 +229,7 @@ START_TEST(what_repair_cannot_mend_keeps_the_image_dirty)
     ck_assert_int_eq(check("a.qed", CHECK_REPAIR_ALL, &report), CHECK_CORRUPT);
     ck_assert_uint_eq(report.corruptions_fixed, 1);
     ck_assert_uint_eq(report.totals.corruptions, 1);
-    ck_assert(report.repair.tables_wait && !report.marks_cleared);
+    ck_assert(report.repair.tables_wait && !report.mark_cleared);
     ck_assert_int_eq((int)action_of(&report, PROBLEM_L1_SAME_TABLE), ACTION_LEAVE);
     ck_assert_int_eq((int)action_of(&report, PROBLEM_ORPHAN_TABLE), ACTION_NONE);
     check_release(&report);
@@ -327,7 +327,7 @@ START_TEST(a_mark_that_may_explain_lost_tables_stays)
     put_header("a.qed", 16, 2);
     for (int i = 0; i < 2; i++) {
         ck_assert_int_eq(check("a.qed", CHECK_REPAIR_ALL, &report), CHECK_LEAKS);
-        ck_assert(!report.marks_cleared);
+        ck_assert(!report.mark_cleared);
         check_release(&report);
         ck_assert_int_eq(verdict("a.qed", CHECK_REPAIR_NONE), CHECK_LEAKS);
         ck_assert_uint_eq(get_features("a.qed"), 2);
