@@ -398,6 +398,7 @@ int convert_image(const char *source_path, const char *target_path,
     struct image_options source_options = {.format = options->source_format,
                                            .share = options->share_source,
                                            .backing = options->backing};
+    bool can_place;
     struct convert convert = {
         .options = options, .source_path = source_path, .error = error};
     int ret = image_open(&convert.source, source_path, &source_options, error);
@@ -410,8 +411,9 @@ int convert_image(const char *source_path, const char *target_path,
         goto out;
     convert.base = target_base(convert.target);
     convert.common_from = find_common(convert.source, convert.base);
-    ret = convert.base || !target_can_place(convert.target) ? copy_by_buffer(&convert)
-                                                             : copy_in_flight(&convert);
+    ret = target_start_placing(convert.target, &can_place, error);
+    if (ret == QED_OK)
+        ret = can_place ? copy_in_flight(&convert) : copy_by_buffer(&convert);
     if (options->target_cache == CONVERT_CACHE_UNSAFE)
         target_skip_flush(convert.target);
     if (ret == QED_OK)

@@ -45,7 +45,6 @@ struct copy {
     uint64_t size, next;      /* guest bytes: in all, and where the next job begins */
     uint64_t done;            /* guest bytes that need no more work */
     bool can_clone, can_copy; /* ranges, as far as is known */
-    bool has_offloaded;
     size_t job_bytes;
     struct job *jobs;
     unsigned int job_count, head, used; /* the oldest job that is not free, and how many are not */
@@ -167,6 +166,23 @@ static int copy_range_here(struct copy *copy, uint64_t virt_off, uint64_t len, u
     return ret;
 }
 
+/*
+ * Whether blocks of the source's file can be shared with the target's, tried behind its end: a
+ * place that was given out could not be given back.
+ */
+static int try_clone(struct copy *copy)
+{
+    struct io *to = target_io(copy->target);
+    uint64_t length, beyond;
+    int ret = io_get_length(to, &length, copy->error);
+
+    if (ret < 0 || !checked_round_up(length, JOB_BYTES, &beyond))
+        return ret;
+    ret = io_clone_range(to, beyond, image_io(copy->source, 0), 0, OFFLOAD_ALIGN, NULL);
+    copy->can_clone = ret == QED_OK;
+    return copy->can_clone ? io_set_length(to, length, copy->error) : QED_OK;
+}
+
 /* Have the kernel share or copy data at copy->next, whole blocks of a run. */
 static int offload(struct copy *copy)
 {
@@ -178,14 +194,11 @@ static int offload(struct copy *copy)
         if (ret < 0)
             return ret;
         len = min_u64(round_down(run.length, copy->options->block), OFFLOAD_BYTES);
-        /* The first tells whether it works at all. */
-        len = copy->has_offloaded ? len : min_u64(len, copy->options->block);
         if (run.kind != EXTENT_DATA || len == 0 || run.file_off % OFFLOAD_ALIGN != 0)
             return QED_OK;
         ret = target_place(copy->target, copy->next, len, &file_off, copy->error);
         if (ret == QED_OK) {
             ret = offload_range(copy, &run, len, file_off);
-            copy->has_offloaded = ret == QED_OK;
             if (ret == QED_ERR_UNSUPPORTED)
                 ret = copy_range_here(copy, copy->next, len, file_off);
         }
@@ -447,13 +460,14 @@ int copy_image(struct image *source, const char *source_name, struct target *tar
                         .target = target,
                         .options = options,
                         .size = image_size(source),
-                        .can_clone = true,
                         .can_copy = options->offload,
                         .error = error};
     int ret = make_jobs(&copy);
 
     if (ret == QED_OK)
         ret = make_queue(&copy);
+    if (ret == QED_OK && !options->store_zeroes && target_is_new(target))
+        ret = try_clone(&copy);
     if (ret == QED_OK)
         ret = copy_all(&copy);
     io_queue_free(copy.queue);

@@ -229,7 +229,7 @@ int repair_image(struct io *io, bool is_open, const struct check_options *option
 
     if (ret == QED_OK)
         ret = repair_header(plan, io, is_open, options, report, error);
-    report->repair_refused = !report->first.makes_sense;
+    report->repair_refused = ret == QED_OK && !report->first.makes_sense;
     if (ret == QED_OK && !report->repair_refused)
         ret = plan_and_do(plan, io, options, report, error);
     if (ret == QED_OK && !options->dry_run) {

@@ -70,8 +70,6 @@ static int open_new(struct target *target, const struct create_options *create,
     ret = qed_open(&target->qed, target->io, true, error);
     if (ret == QED_OK && options.backing_name)
         ret = open_base(target, options.backing_name, options.backing_format, backing, error);
-    if (ret == QED_OK && !options.backing_name && qed_build_fits(&target->qed->geometry))
-        return qed_build_new(&target->build, target->qed, error);
     return ret < 0 ? ret : start_writer(target, error);
 }
 
@@ -164,9 +162,15 @@ int target_finish(struct target *target, struct qed_error *error)
     return ret < 0 ? qed_fail_prefix(error, ret, "%s", target->path) : QED_OK;
 }
 
-bool target_can_place(const struct target *target)
+int target_start_placing(struct target *target, bool *can, struct qed_error *error)
 {
-    return !target->writer;
+    *can = !target->qed ||
+           (!target->existing && !target->base && qed_build_fits(&target->qed->geometry));
+    if (!*can || !target->qed)
+        return QED_OK;
+    qed_writer_free(target->writer);
+    target->writer = NULL;
+    return qed_build_new(&target->build, target->qed, error);
 }
 
 void target_lengthen_ahead(struct target *target)
@@ -203,19 +207,14 @@ int target_place(struct target *target, uint64_t virt_off, uint64_t len, uint64_
     return ret;
 }
 
+bool target_is_new(const struct target *target)
+{
+    return target->replace != NULL;
+}
+
 struct io *target_io(struct target *target)
 {
     return target->io;
-}
-
-/* Whole clusters of a new image, the last one filled up with zeroes by the file's length. */
-static int write_placed(struct target *target, uint64_t virt_off, const void *buffer, size_t len,
-                        struct qed_error *error)
-{
-    uint64_t file_off;
-    int ret = target_place(target, virt_off, len, &file_off, error);
-
-    return ret < 0 ? ret : io_write(target->io, buffer, len, file_off, error);
 }
 
 int target_write(struct target *target, uint64_t virt_off, const void *buffer, size_t len,
@@ -223,8 +222,6 @@ int target_write(struct target *target, uint64_t virt_off, const void *buffer, s
 {
     if (target->writer)
         return qed_writer_write(target->writer, virt_off, buffer, len, error);
-    if (target->build)
-        return write_placed(target, virt_off, buffer, len, error);
     return io_write(target->io, buffer, len, virt_off, error);
 }
 

@@ -33,10 +33,11 @@ int target_write(struct target *target, uint64_t virt_off, const void *buffer, s
                  struct qed_error *error);
 
 /*
- * Whether target_place can be used: data may be written straight to the file. Not over a backing
- * file, and not into a QED image that was there.
+ * Begin to have data written straight to the file, at places that target_place gives out, instead of
+ * through target_write; before anything is written. *can is false, and nothing changes, where that
+ * cannot be done: over a backing file, and in a QED image that was there.
  */
-bool target_can_place(const struct target *target);
+int target_start_placing(struct target *target, bool *can, struct qed_error *error);
 
 /*
  * Where in target_io the guest bytes from virt_off on are to be written, len of them, all in a row.
@@ -54,6 +55,9 @@ void target_lengthen_ahead(struct target *target);
 
 /* Let target_finish not wait for stable storage. */
 void target_skip_flush(struct target *target);
+
+/* Whether nobody can see the target yet. */
+bool target_is_new(const struct target *target);
 
 /* The target's file. */
 struct io *target_io(struct target *target);

@@ -16,10 +16,10 @@ static int decide(struct repair *repair, enum qed_leaks_fate *fate, struct qed_e
     int ret = QED_OK;
 
     *fate = QED_LEAKS_GIVEN_BACK;
-    if (totals->orphans)
-        *fate = QED_LEAKS_KEPT_ORPHANS;
-    else if (totals->corruptions)
+    if (totals->corruptions)
         *fate = QED_LEAKS_KEPT_CORRUPT;
+    else if (totals->orphans)
+        *fate = QED_LEAKS_KEPT_ORPHANS;
     else if (repair->lost_to_damage)
         *fate = QED_LEAKS_KEPT_LOST;
     else if (options->fixed_length)

@@ -8,42 +8,40 @@
 
 struct relinking {
     struct repair *repair;
-    bool all;       /* entries that can be read, too: those that are empty or shared */
     bool only_look; /* for a first entry that could be replaced */
     bool found;
 };
 
 /* Whether an entry names the cluster after, or before, that of a neighbour in the piece. */
-static bool is_in_sequence(const struct repair *repair, const struct qed_scan_piece *piece,
+static bool is_in_sequence(const struct qed_geometry *g, const struct qed_scan_piece *piece,
                            size_t i)
 {
-    uint64_t entry = piece->entries[i], step = repair->geometry->cluster_size;
+    uint64_t entry = piece->entries[i];
 
-    return (i > 0 && piece->entries[i - 1] == entry - step) ||
-           (i + 1 < piece->count && piece->entries[i + 1] == entry + step);
+    return (i > 0 && piece->entries[i - 1] == entry - g->cluster_size) ||
+           (i + 1 < piece->count && piece->entries[i + 1] == entry + g->cluster_size);
 }
 
 /*
- * Whether an entry may be replaced. Of two that share a cluster, the one that stands where a writer
- * would have put it may not; nor is one known to share it, if it is part of a run that does.
+ * Whether an entry may be replaced: it is empty, cannot be read, or shares its cluster and does not
+ * stand where a writer would have put it. That one stays: it is not even known to share, for a run
+ * is marked as a whole.
  */
-static bool is_suspect(const struct relinking *relinking, const struct qed_scan_piece *piece,
-                       size_t i)
+static bool is_suspect(const struct repair *repair, const struct qed_scan_piece *piece, size_t i)
 {
-    const struct repair *repair = relinking->repair;
     const struct qed_geometry *g = repair->geometry;
     uint64_t entry = piece->entries[i];
     enum problem_id id;
 
     if (entry == QED_ENTRY_UNALLOCATED)
-        return relinking->all;
+        return true;
     if (entry == QED_ENTRY_ZERO)
         return false;
     id = qed_check_l2_entry(g, entry);
     if (id != PROBLEM_COUNT)
         return id != PROBLEM_L2_CUT_SHORT;
-    return relinking->all && bitmap_test(repair->found->shared, entry >> g->cluster_shift) &&
-           !is_in_sequence(repair, piece, i);
+    return bitmap_test(repair->found->shared, entry >> g->cluster_shift) &&
+           !is_in_sequence(g, piece, i);
 }
 
 static enum problem_id problem_of(const struct repair *repair, uint64_t entry)
@@ -93,7 +91,7 @@ static int relink_piece(void *context, const struct qed_scan_piece *piece, struc
     int ret = QED_OK;
 
     for (size_t i = 0; ret == QED_OK && i < piece->count; i++) {
-        if (is_suspect(relinking, piece, i))
+        if (is_suspect(repair, piece, i))
             continue;
         frames = before != SIZE_MAX && i - before > 1 &&
                  frames_lost(repair, piece->entries[before], piece->entries[i], i - before);
@@ -125,24 +123,17 @@ static int relink_l1_piece(void *context, const struct qed_scan_piece *piece,
 
 int repair_relink(struct repair *repair, struct qed_error *error)
 {
-    const struct qed_check_result *found = repair->found;
-    struct relinking relinking = {.repair = repair, .all = repair->options->adopt};
-    int ret = QED_OK;
+    struct relinking relinking = {.repair = repair};
 
     /* What looks like a lost table may be one, with lost clusters around it. */
-    if (!found->totals.leaks || found->totals.orphans)
+    if (!repair->options->adopt || !repair->found->totals.leaks || repair->found->totals.orphans)
         return QED_OK;
-    if (relinking.all)
-        return qed_scan_l1(repair->image, relink_l1_piece, &relinking, error);
-    for (size_t i = 0; ret == QED_OK && i < found->damaged.count; i++)
-        ret = qed_scan_table(repair->image, &found->damaged.tables[i], relink_piece, &relinking,
-                             error);
-    return ret;
+    return qed_scan_l1(repair->image, relink_l1_piece, &relinking, error);
 }
 
 int repair_find_lost(struct repair *repair, bool *is_lost, struct qed_error *error)
 {
-    struct relinking relinking = {.repair = repair, .all = true, .only_look = true};
+    struct relinking relinking = {.repair = repair, .only_look = true};
     int ret = qed_scan_l1(repair->image, relink_l1_piece, &relinking, error);
 
     *is_lost = relinking.found;

@@ -587,6 +587,7 @@ int qed_scan_l2(struct qed_image *image, const struct qed_scan_list *list,
     if (!options_ask_for_threads(options) &&
         list->count <= FEW_BYTES / image->geometry.table_bytes) {
         stats->bytes_read = list->count * image->geometry.table_bytes;
+        stats->threads = 1;
         return qed_scan_in_turn(image, list->tables, list->count, fn, context, error);
     }
     if (make_units(&scan) < 0)

@@ -146,7 +146,6 @@ can_read sound.raw whole
 
 mended --repair sound "poke-l2 0 $i data:0:$i|1" "poke-l2 0 $((i + 1)) data:0:$((i + 1))|0xe00"
 mended --repair sound 'poke-l1 1 l2:1|4'
-mended --repair sound "poke-l2 0 $((i + 1)) eof" "poke-l2 0 $((i + 2)) eof+4*cluster"
 mended --repair lost 'truncate -2*cluster' 'set features need_check'
 mended --repair as-read "poke-l2 0 $i data:0:$((i + 1))"
 mended --repair as-read "poke-l2 0 $i l2:2+cluster"
@@ -160,6 +159,7 @@ mended --repair sound 'poke-l1 2 l2:2+0x20000000'
 garbage=$(awk 'BEGIN { srand(1); for (i = 0; i < 512; i++) printf "%02x", int(rand() * 256) }')
 mended --repair sound "bytes l2:3+1000*8-512 $garbage"
 
+mended --rebuild sound "poke-l2 0 $((i + 1)) eof" "poke-l2 0 $((i + 2)) eof+4*cluster"
 mended --rebuild sound "poke-l2 0 $((i + 1)) data:0:$((i + 2))"
 mended --rebuild sound 'poke-l1 1 0'
 mended --rebuild sound 'fill l1 table 0'

@@ -129,9 +129,10 @@ static struct rows_image leaky_image(void)
 {
     struct rows_image image = rows_image_new(1);
 
-    rows_put_l2(&image, 0, 1, 0);
-    rows_put_l2(&image, 0, 2, 0);
-    rows_put_l2(&image, 1, 5, 0);
+    /* Empty entries would be places for them. */
+    rows_put_l2(&image, 0, 1, QED_ENTRY_ZERO);
+    rows_put_l2(&image, 0, 2, QED_ENTRY_ZERO);
+    rows_put_l2(&image, 1, 5, QED_ENTRY_ZERO);
     ck_assert_int_eq(io_zero(image.io, image.data[2], C, NULL), QED_OK);
     ck_assert_int_eq(io_set_length(image.io, image.end + 3 * C + 100, NULL), QED_OK);
     unit_fill(image.io, image.end, C, 0x99);
