@@ -173,6 +173,20 @@ static void print_repair(const struct check_report *found)
         report_warning("Leaked clusters are kept: %s", leaks_fates[repair->leaks].why);
 }
 
+/* How often an action is taken: the repair's, and those on the header around it. */
+static uint64_t action_count(const struct check_report *found, enum problem_action action)
+{
+    uint64_t count = found->repair.done[action];
+
+    if (action == ACTION_CLEAR_BITS)
+        count += found->mark_cleared;
+    if (action == ACTION_SET_FIELD && found->rebuilt)
+        count += found->rebuild.change_count;
+    else if (action == found->header_action && action != ACTION_NONE)
+        count++;
+    return count;
+}
+
 /* The answer to a dry run. */
 static void print_plan(struct out *out, const struct check_report *found)
 {
@@ -180,7 +194,7 @@ static void print_plan(struct out *out, const struct check_report *found)
 
     out_printf(out, "\nRepair plan; nothing was written:\n");
     for (int i = ACTION_NONE + 1; i < ACTION_COUNT; i++) {
-        uint64_t times = repair->done[i] + (i == ACTION_CLEAR_BITS && found->mark_cleared);
+        uint64_t times = action_count(found, (enum problem_action)i);
 
         if (times)
             out_printf(out, "    %" PRIu64 " x %s: %s\n", times, problem_action_name(i),
@@ -194,12 +208,22 @@ static void print_plan(struct out *out, const struct check_report *found)
                repair->punched + repair->cut, repair->after.corruptions, repair->after.leaks);
 }
 
+static bool is_about_size_alone(const struct check_report *found)
+{
+    const struct problem_list *list = &found->first.problems;
+
+    return list->found == 1 && list->count == 1 && list->problems[0].id == PROBLEM_IMAGE_SIZE;
+}
+
 /* What the user may do next, on stderr. */
 static void print_hints(const struct check_report *found)
 {
     const struct qed_check_totals *totals = &found->first.totals;
 
-    if (found->repair_refused)
+    if (found->repair_refused && is_about_size_alone(found))
+        report_warning("Nothing was repaired: give the size of the guest disk with --image-size, "
+                       "or let 'qedtool check --rebuild' work it out");
+    else if (found->repair_refused)
         report_warning(
             "Nothing was repaired: see the finding above; 'qedtool check --rebuild' works "
             "the header out from the tables");
@@ -318,8 +342,7 @@ static struct json_object *repair_json(const struct check_report *found)
 
     json_object_object_add(object, "written", json_object_new_boolean(!found->dry_run));
     for (int i = 0; i < ACTION_COUNT; i++)
-        add_nonzero(actions, problem_action_name(i),
-                    repair->done[i] + (i == ACTION_CLEAR_BITS && found->mark_cleared));
+        add_nonzero(actions, problem_action_name(i), action_count(found, (enum problem_action)i));
     json_object_object_add(object, "actions", actions);
     out_add_number(object, "guest-bytes-lost", repair->guest_lost);
     out_add_number(object, "guest-bytes-kept", repair->guest_kept);

@@ -13,11 +13,27 @@ struct relinking {
     bool found;
 };
 
-/* Whether an entry may be replaced. */
-static bool is_suspect(const struct relinking *relinking, uint64_t entry)
+/* Whether an entry names the cluster after, or before, that of a neighbour in the piece. */
+static bool is_in_sequence(const struct qed_geometry *g, const struct qed_scan_piece *piece,
+                           size_t i)
+{
+    uint64_t entry = piece->entries[i];
+
+    return (i > 0 && piece->entries[i - 1] == entry - g->cluster_size) ||
+           (i + 1 < piece->count && piece->entries[i + 1] == entry + g->cluster_size);
+}
+
+/*
+ * Whether an entry may be replaced: it cannot be read; or, with all, it is empty, or shares its
+ * cluster and does not stand where a writer would have put it. That one stays: it is not even known
+ * to share, for a run is marked as a whole.
+ */
+static bool is_suspect(const struct relinking *relinking, const struct qed_scan_piece *piece,
+                       size_t i)
 {
     const struct repair *repair = relinking->repair;
     const struct qed_geometry *g = repair->geometry;
+    uint64_t entry = piece->entries[i];
     enum problem_id id;
 
     if (entry == QED_ENTRY_UNALLOCATED)
@@ -27,7 +43,8 @@ static bool is_suspect(const struct relinking *relinking, uint64_t entry)
     id = qed_check_l2_entry(g, entry);
     if (id != PROBLEM_COUNT)
         return id != PROBLEM_L2_CUT_SHORT;
-    return relinking->all && bitmap_test(repair->found->shared, entry >> g->cluster_shift);
+    return relinking->all && bitmap_test(repair->found->shared, entry >> g->cluster_shift) &&
+           !is_in_sequence(g, piece, i);
 }
 
 static enum problem_id problem_of(const struct repair *repair, uint64_t entry)
@@ -77,7 +94,7 @@ static int relink_piece(void *context, const struct qed_scan_piece *piece, struc
     int ret = QED_OK;
 
     for (size_t i = 0; ret == QED_OK && i < piece->count; i++) {
-        if (is_suspect(relinking, piece->entries[i]))
+        if (is_suspect(relinking, piece, i))
             continue;
         frames = before != SIZE_MAX && i - before > 1 &&
                  frames_lost(repair, piece->entries[before], piece->entries[i], i - before);
