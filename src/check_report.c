@@ -216,19 +216,17 @@ static bool is_about_size_alone(const struct check_report *found)
 }
 
 /* What the user may do next, on stderr. */
-static void print_hints(const struct check_report *found)
+static void print_hints(const struct check_report *found, bool failed)
 {
     const struct qed_check_totals *totals = &found->first.totals;
 
-    if (found->repair_refused && is_about_size_alone(found))
-        report_warning("Nothing was repaired: give the size of the guest disk with --image-size, "
-                       "or let 'qedtool check --rebuild' work it out");
-    else if (found->repair_refused)
+    if (failed && is_about_size_alone(found))
+        report_warning("'qedtool check --repair --image-size=SIZE' sets the size of the guest disk "
+                       "where it is known, 'qedtool check --rebuild' works it out");
+    if (found->repair_refused)
         report_warning(
             "Nothing was repaired: see the finding above; 'qedtool check --rebuild' works "
             "the header out from the tables");
-    if (found->planned && found->first.l1_is_empty && !found->rebuilt)
-        report_warning("'qedtool check --rebuild' puts the tables back into the L1 table");
     if (totals->mapped_end > totals->total_clusters)
         report_warning("The tables map guest bytes up to %" PRIu64
                        ": if the image was that large, repair it with --image-size=%" PRIu64,
@@ -239,7 +237,7 @@ static void print_hints(const struct check_report *found)
 void check_report_human(struct out *out, const struct check_report *found, bool failed)
 {
     print_problems(problems_of(found));
-    print_hints(found);
+    print_hints(found, failed);
     if (found->rebuilt)
         print_rebuild(&found->rebuild);
     if (found->planned)

@@ -35,16 +35,23 @@ static int read_header(struct io *io, uint64_t length, struct qed_header *header
     return ret;
 }
 
-/* The header as it is, but for the image size. */
-static int set_image_size(struct qed_plan *plan, struct io *io, uint64_t image_size,
+/* The header as it is, but for the image size. With is_open, what the guest can read stays. */
+static int set_image_size(struct qed_plan *plan, struct io *io, bool is_open,
+                          const struct qed_check_totals *totals, uint64_t image_size,
                           struct qed_error *error)
 {
     struct qed_header header;
     struct qed_geometry geometry;
+    uint64_t mapped = saturating_mul(totals->mapped_end, totals->cluster_size);
     int ret = read_header(io, qed_plan_old_length(plan), &header, error);
 
     if (ret < 0)
         return ret;
+    if (is_open && image_size < min_u64(header.image_size, mapped))
+        return qed_fail(error, QED_ERR_INVALID,
+                        "with an image size of %" PRIu64
+                        " the guest would lose bytes: the tables map them up to %" PRIu64,
+                        image_size, mapped);
     header.image_size = image_size;
     ret = qed_header_validate(&header, qed_plan_old_length(plan), &geometry, error);
     return ret < 0 ? ret : qed_plan_set_header(plan, &header, error);
@@ -121,7 +128,7 @@ int repair_header(struct qed_plan *plan, struct io *io, bool is_open,
     if (options->rebuild && is_lost)
         ret = rebuild_header(plan, io, options, report, error);
     else if (options->has_image_size)
-        ret = set_image_size(plan, io, options->image_size, error);
+        ret = set_image_size(plan, io, is_open, &report->first.totals, options->image_size, error);
     else if (!is_open)
         ret = extend_l1(plan, io, error);
     qed_plan_settle(plan);

@@ -19,7 +19,8 @@ make_files()
     cp a.qed leaks.qed
     printf '%s\n' 'leak 5' | "$QEDCRAFT" leaks.qed
     cp a.qed bad.qed
-    printf '%s\n' 'poke-l2 0 1 eof' | "$QEDCRAFT" bad.qed
+    # The last one: one between others would be named again, which QEMU does not do.
+    printf '%s\n' 'poke-l2 0 3 eof' | "$QEDCRAFT" bad.qed
     cp a.qed shared.qed
     printf '%s\n' 'poke-l2 0 1 data:0:0' | "$QEDCRAFT" shared.qed
     for field in cluster_size table_size image_size l1_table_offset features header_size; do
