@@ -77,9 +77,9 @@ with_warning
 for policy in same-directory follow; do
     craft sound.qed 'backing other/base.qed'
     cut_by 12345
-    [[ $policy == follow ]] && fill_from base.raw 12345 || fill_from zero.raw 12345
+    if [[ $policy == follow ]]; then fill_from base.raw 12345; else fill_from zero.raw 12345; fi
     mended --backing=$policy
-    [[ $policy == follow ]] && without_warning || with_warning
+    if [[ $policy == follow ]]; then without_warning; else with_warning; fi
 done
 
 # A raw one that ends in the middle of what is missing, and one that is shorter than that.
