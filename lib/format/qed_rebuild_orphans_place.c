@@ -140,6 +140,7 @@ static int find_strays(struct placing *placing, struct qed_error *error)
 
     for (size_t i = 0; ret == QED_OK && i < strays->count; i++) {
         struct qed_scan_table *stray;
+        uint64_t ignored;
         size_t at = known_at(placing, strays->tables[i].file_off);
 
         ret = qed_scan_list_add(&placing->strays, strays->tables[i].l1_index,
@@ -147,8 +148,13 @@ static int find_strays(struct placing *placing, struct qed_error *error)
         if (ret < 0 || at == placing->known.count)
             continue;
         stray = &placing->strays.tables[placing->strays.count - 1];
-        if (stray->l1_index < placing->entries)
-            resolve_double(placing, at, stray);
+        if (stray->l1_index >= placing->entries)
+            continue;
+        resolve_double(placing, at, stray);
+        /* Without order both stay as they are: a guess would cost what can be read. */
+        if (!is_ordered_without(placing, at) &&
+            bitmap_set_range(placing->taken, stray->l1_index, 1, &ignored) < 0)
+            return qed_fail(error, QED_ERR_NO_MEMORY, "out of memory");
     }
     return ret;
 }
