@@ -67,10 +67,13 @@ static int relink(struct repair *repair, const struct qed_scan_piece *piece, siz
         struct problem problem =
             qed_check_l2_problem(g, problem_of(repair, piece->entries[i]), piece->table->l1_index,
                                  piece->first_index + i, piece->entries[i]);
+        uint64_t cluster = file_off + ((uint64_t)(i - first) << g->cluster_shift);
 
-        ret = repair_set_entry(repair, &problem, piece->table->file_off,
-                               file_off + ((uint64_t)(i - first) << g->cluster_shift),
-                               ACTION_RELINK, error);
+        /* An empty entry names nothing that could be shown. */
+        if (problem.id == PROBLEM_L2_LOST)
+            problem.file_off = cluster;
+        ret = repair_set_entry(repair, &problem, piece->table->file_off, cluster, ACTION_RELINK,
+                               error);
     }
     return ret;
 }

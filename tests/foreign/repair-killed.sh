@@ -1,0 +1,126 @@
+#!/usr/bin/env bash
+# check --repair and --rebuild are killed at moments all over their run: what the guest could read
+# before it still reads, an undo takes all back, a second run ends where an uninterrupted one does,
+# and QEMU reads the same.
+. "$srcdir/tests/lib.sh"
+. "$srcdir/tests/cli/lib.sh"
+. "$srcdir/tests/foreign/lib.sh"
+requires qemu-img jq
+
+sound_lines=('new size=24M cluster=4K table=2' 'data 0 24M seed=3')
+
+# Of six tables of 1024 entries: two that name another's clusters, 2000 copies; half of two that cannot
+# be read, for what is to be masked and what is to be cleared.
+share_and_break()
+{
+    local table i
+
+    {
+        printf '%s\n' "${sound_lines[@]}" 'set features need_check'
+        for table in 2 3; do
+            for ((i = 0; i < 1000; i++)); do
+                echo "poke-l2 $table $i data:0:$i"
+            done
+        done
+        for ((i = 0; i < 512; i++)); do
+            echo "poke-l2 4 $i data:4:$i|5"
+            echo "poke-l2 5 $i eof+$i*cluster"
+        done
+    } | "$QEDCRAFT" "$1"
+}
+
+# One L1 entry is lost, and every other entry of two tables.
+lose_entries()
+{
+    local i
+
+    {
+        printf '%s\n' "${sound_lines[@]}" 'poke-l1 1 0'
+        for ((i = 1; i < 1000; i += 2)); do
+            echo "poke-l2 4 $i 0"
+            echo "poke-l2 5 $i 0"
+        done
+    } | "$QEDCRAFT" "$1"
+}
+
+# readable IMAGE: the guest bytes that the damage leaves readable
+readable()
+{
+    local i
+
+    for i in "${ranges[@]}"; do
+        # shellcheck disable=SC2086 # two words
+        "$QEDCRAFT" "$1" --read $i
+    done
+}
+
+# repair IMAGE [UNDOFILE]: as the damage asks for it
+repair()
+{
+    local status=0
+
+    "$QEDTOOL" check --limit=5 "$option" ${2:+--undo="$2"} "$1" >repair.out 2>repair.err || status=$?
+    [[ $status -eq 0 || $status -eq 3 ]] || fail "check $option exits with $status: $(cat repair.out; tail -n 5 repair.err)"
+}
+
+# killed_after MICROSECONDS [UNDOFILE]: damaged.qed, copied to a.qed, is repaired until then
+killed_after()
+{
+    local pid status=0
+
+    cp damaged.qed a.qed
+    rm -f undo
+    "$QEDTOOL" check "$option" ${2:+--undo="$2"} a.qed >repair.out 2>repair.err &
+    pid=$!
+    sleep "$(printf '%d.%06d' $(($1 / 1000000)) $(($1 % 1000000)))"
+    kill -KILL "$pid" 2>/dev/null || true
+    wait "$pid" 2>/dev/null || status=$?
+    [[ $status -ne 137 ]] || killed=$((killed + 1))
+    [[ $status -ne 137 ]] || cmp -s a.qed damaged.qed || begun=$((begun + 1))
+}
+
+# undone: where there is a record, it takes all back
+undone()
+{
+    [[ -e undo ]] || return 0
+    cp a.qed b.qed
+    expect_status 0 "$QEDTOOL" undo b.qed undo
+    same_file b.qed damaged.qed
+}
+
+# killed_often OPTION TIMES: TIMES moments, spread over the run of check OPTION on damaged.qed
+killed_often()
+{
+    local option=$1 times=$2 records=('' undo) start took i
+
+    killed=0
+    begun=0
+    cp damaged.qed whole.qed
+    rm -f undo
+    start=$(date +%s%N)
+    repair whole.qed undo
+    took=$((($(date +%s%N) - start) / 1000))
+    qemu-img convert -f qed -O raw whole.qed whole.raw
+    readable damaged.qed >before
+    for ((i = 0; i < times; i++)); do
+        killed_after $((took * i / times)) "${records[i % 2]}"
+        same_file before <(readable a.qed)
+        undone
+        repair a.qed
+        ! is_dirty a.qed || fail "still dirty"
+        qemu-img compare -q -f qed -F raw a.qed whole.raw || fail "QEMU reads something else"
+    done
+    echo "check $option: $killed of $times killed, $begun with the image begun, in $took us"
+    [[ $killed -ge $((times / 4)) ]] || fail "most runs ended before they were killed"
+}
+
+ranges=('0 16M' '18M 2M' '22M 2M')
+share_and_break damaged.qed
+killed_often --repair=all 60
+[[ $begun -gt 0 ]] || fail "no image was left half repaired"
+rm damaged.qed
+ranges=('0 4M' '8M 8M')
+lose_entries damaged.qed
+killed_often --rebuild 40
+printf '%s\n' "${sound_lines[@]}" | "$QEDCRAFT" sound.qed
+same_file <("$QEDCRAFT" sound.qed --read 0 24M) whole.raw
