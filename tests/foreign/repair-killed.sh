@@ -16,7 +16,7 @@ share_and_break()
     local table i
 
     {
-        printf '%s\n' "${sound_lines[@]}" 'set features need_check'
+        printf '%s\n' "${sound_lines[@]}"
         for table in 2 3; do
             for ((i = 0; i < 1000; i++)); do
                 echo "poke-l2 $table $i data:0:$i"
@@ -63,20 +63,45 @@ repair()
     [[ $status -eq 0 || $status -eq 3 ]] || fail "check $option exits with $status: $(cat repair.out; tail -n 5 repair.err)"
 }
 
-# killed_after MICROSECONDS [UNDOFILE]: damaged.qed, copied to a.qed, is repaired until then
-killed_after()
+# begin [UNDOFILE]: damaged.qed, copied to a.qed, is being repaired by the process pid
+begin()
 {
-    local pid status=0
-
     cp damaged.qed a.qed
+    touch -d '1 hour ago' a.qed stamp
     rm -f undo
-    "$QEDTOOL" check "$option" ${2:+--undo="$2"} a.qed >repair.out 2>repair.err &
+    "$QEDTOOL" check "$option" ${1:+--undo="$1"} a.qed >repair.out 2>repair.err &
     pid=$!
-    sleep "$(printf '%d.%06d' $(($1 / 1000000)) $(($1 % 1000000)))"
+}
+
+# Until the process writes to a.qed, or has ended.
+await_write()
+{
+    while [[ ! a.qed -nt stamp ]] && kill -0 "$pid" 2>/dev/null; do
+        :
+    done
+}
+
+# pause MICROSECONDS: without another process, which would take a millisecond
+pause()
+{
+    read -r -t "$(($1 / 1000000)).$(printf %06d $(($1 % 1000000)))" -u 8 || true
+}
+
+microseconds()
+{
+    echo $(($(date +%s%N) / 1000))
+}
+
+# kill_it: now
+kill_it()
+{
+    local status=0
+
     kill -KILL "$pid" 2>/dev/null || true
     wait "$pid" 2>/dev/null || status=$?
-    [[ $status -ne 137 ]] || killed=$((killed + 1))
-    [[ $status -ne 137 ]] || cmp -s a.qed damaged.qed || begun=$((begun + 1))
+    [[ $status -eq 137 ]] || return 0
+    killed=$((killed + 1))
+    cmp -s a.qed damaged.qed || begun=$((begun + 1))
 }
 
 # undone: where there is a record, it takes all back
@@ -88,32 +113,58 @@ undone()
     same_file b.qed damaged.qed
 }
 
-# killed_often OPTION TIMES: TIMES moments, spread over the run of check OPTION on damaged.qed
+# measure: sets plans, what an uninterrupted run takes before it writes, and writes, how long it does
+# so then; in microseconds
+measure()
+{
+    local start
+
+    start=$(microseconds)
+    begin
+    await_write
+    plans=$(($(microseconds) - start))
+    wait "$pid" || true
+    writes=$(($(microseconds) - start - plans))
+    qemu-img convert -f qed -O raw a.qed whole.raw
+}
+
+# recovered: what could be read is there, and a second run finishes
+recovered()
+{
+    same_file before <(readable a.qed)
+    undone
+    repair a.qed
+    ! is_dirty a.qed || fail "still dirty"
+    qemu-img compare -q -f qed -F raw a.qed whole.raw || fail "QEMU reads something else"
+}
+
+# killed_often OPTION TIMES: a third of TIMES moments is before check OPTION writes to damaged.qed, the
+# others are spread over the time in which it does; every other run makes an undo record.
 killed_often()
 {
-    local option=$1 times=$2 records=('' undo) start took i
+    local option=$1 times=$2 records=('' undo) i pid plans writes
 
     killed=0
     begun=0
-    cp damaged.qed whole.qed
-    rm -f undo
-    start=$(date +%s%N)
-    repair whole.qed undo
-    took=$((($(date +%s%N) - start) / 1000))
-    qemu-img convert -f qed -O raw whole.qed whole.raw
+    measure
     readable damaged.qed >before
     for ((i = 0; i < times; i++)); do
-        killed_after $((took * i / times)) "${records[i % 2]}"
-        same_file before <(readable a.qed)
-        undone
-        repair a.qed
-        ! is_dirty a.qed || fail "still dirty"
-        qemu-img compare -q -f qed -F raw a.qed whole.raw || fail "QEMU reads something else"
+        begin "${records[i % 2]}"
+        if ((i % 3 == 0)); then
+            pause $((plans * i / times))
+        else
+            await_write
+            pause $((writes * i / times))
+        fi
+        kill_it
+        recovered
     done
-    echo "check $option: $killed of $times killed, $begun with the image begun, in $took us"
-    [[ $killed -ge $((times / 4)) ]] || fail "most runs ended before they were killed"
+    echo "check $option: $killed of $times killed, $begun while it wrote, $plans us + $writes us"
+    [[ $killed -gt 0 ]] || fail "no run was killed in time"
 }
 
+mkfifo never
+exec 8<>never
 ranges=('0 16M' '18M 2M' '22M 2M')
 share_and_break damaged.qed
 killed_often --repair=all 60
