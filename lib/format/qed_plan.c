@@ -9,6 +9,7 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "base/array.h"
 #include "base/checked.h"
 #include "base/le.h"
 
@@ -37,20 +38,39 @@ static struct qed_plan *plan_of(struct io *view)
     return (struct qed_plan *)view;
 }
 
-/* The first settled word that ends after file_off. */
-static size_t first_word(const struct qed_plan *plan, uint64_t file_off)
+size_t qed_plan_find_word(const struct qed_plan_word *words, size_t count, uint64_t file_off)
 {
-    size_t low = 0, high = plan->settled;
+    size_t low = 0, high = count;
 
     while (low < high) {
         size_t middle = low + (high - low) / 2;
 
-        if (plan->words[middle].file_off + WORD_BYTES <= file_off)
+        if (words[middle].file_off + WORD_BYTES <= file_off)
             low = middle + 1;
         else
             high = middle;
     }
     return low;
+}
+
+size_t qed_plan_find_run(const struct qed_plan_run *runs, size_t count, uint64_t file_off)
+{
+    size_t low = 0, high = count;
+
+    while (low < high) {
+        size_t middle = low + (high - low) / 2;
+
+        if (runs[middle].from + runs[middle].len <= file_off)
+            low = middle + 1;
+        else
+            high = middle;
+    }
+    return low;
+}
+
+static size_t first_word(const struct qed_plan *plan, uint64_t file_off)
+{
+    return qed_plan_find_word(plan->words, plan->settled, file_off);
 }
 
 /* The first settled copy that ends after file_off. */
@@ -246,15 +266,12 @@ void qed_plan_free(struct qed_plan *plan)
 int qed_plan_set(struct qed_plan *plan, uint64_t file_off, uint64_t value, enum qed_plan_step step,
                  struct qed_error *error)
 {
-    if (plan->word_count == plan->word_room) {
-        size_t room = plan->word_room ? plan->word_room * 2 : 64;
-        struct qed_plan_word *words = realloc(plan->words, room * sizeof(*words));
+    struct qed_plan_word *words;
 
-        if (!words)
-            return qed_fail(error, QED_ERR_NO_MEMORY, "out of memory");
-        plan->words = words;
-        plan->word_room = room;
-    }
+    words = array_with_room(plan->words, plan->word_count, &plan->word_room, sizeof(*words));
+    if (!words)
+        return qed_fail(error, QED_ERR_NO_MEMORY, "out of memory");
+    plan->words = words;
     plan->words[plan->word_count] = (struct qed_plan_word){
         .file_off = file_off, .value = value, .step = step, .order = plan->next_order++};
     plan->word_count++;
@@ -263,21 +280,17 @@ int qed_plan_set(struct qed_plan *plan, uint64_t file_off, uint64_t value, enum 
 
 static int add_run(struct runs *runs, const struct qed_plan_run *run, struct qed_error *error)
 {
+    struct qed_plan_run *grown;
     struct qed_plan_run *last = runs->count ? &runs->runs[runs->count - 1] : NULL;
 
     if (last && last->from + last->len == run->from && last->to + last->len == run->to) {
         last->len += run->len;
         return QED_OK;
     }
-    if (runs->count == runs->room) {
-        size_t room = runs->room ? runs->room * 2 : 16;
-        struct qed_plan_run *grown = realloc(runs->runs, room * sizeof(*grown));
-
-        if (!grown)
-            return qed_fail(error, QED_ERR_NO_MEMORY, "out of memory");
-        runs->runs = grown;
-        runs->room = room;
-    }
+    grown = array_with_room(runs->runs, runs->count, &runs->room, sizeof(*grown));
+    if (!grown)
+        return qed_fail(error, QED_ERR_NO_MEMORY, "out of memory");
+    runs->runs = grown;
     runs->runs[runs->count++] = *run;
     return QED_OK;
 }
@@ -307,7 +320,8 @@ int qed_plan_allocate(struct qed_plan *plan, uint64_t len, uint64_t align, uint6
     return qed_plan_extend(plan, end, error);
 }
 
-/* Where what is at from is to be had today: of a copy that a round before has planned, its source. */
+/* Where what is at from is to be had today: of a copy that a round before has planned, its source.
+ */
 static uint64_t source_of(const struct qed_plan *plan, uint64_t from, uint64_t len)
 {
     size_t i = first_copy(plan, from);

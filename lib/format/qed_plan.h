@@ -103,6 +103,11 @@ const struct qed_plan_word *qed_plan_words(const struct qed_plan *plan, size_t *
 const struct qed_plan_run *qed_plan_copies(const struct qed_plan *plan, size_t *count);
 const struct qed_plan_run *qed_plan_punches(const struct qed_plan *plan, size_t *count);
 
+/* The first word, or run by its place in the file (from), that ends after file_off; count for none.
+ */
+size_t qed_plan_find_word(const struct qed_plan_word *words, size_t count, uint64_t file_off);
+size_t qed_plan_find_run(const struct qed_plan_run *runs, size_t count, uint64_t file_off);
+
 /* The file's length: when the plan was made, with copies and extensions, and after a cut. */
 uint64_t qed_plan_old_length(const struct qed_plan *plan);
 uint64_t qed_plan_full_length(const struct qed_plan *plan);

@@ -1,5 +1,5 @@
 /*
- * The runs are sorted and those that touch are joined, so that a look-up is a binary search.
+ * The runs are sorted and those that touch are joined, so that they can be searched.
  * SPDX-License-Identifier: MIT
  */
 #include "format/qed_plan_sources.h"
@@ -46,17 +46,9 @@ int qed_plan_sources_list(struct qed_plan_sources *sources, const struct qed_pla
 
 bool qed_plan_sources_have(const struct qed_plan_sources *sources, uint64_t file_off)
 {
-    size_t low = 0, high = sources->count;
+    size_t at = qed_plan_find_run(sources->runs, sources->count, file_off);
 
-    while (low < high) {
-        size_t middle = low + (high - low) / 2;
-
-        if (sources->runs[middle].from + sources->runs[middle].len <= file_off)
-            low = middle + 1;
-        else
-            high = middle;
-    }
-    return low < sources->count && sources->runs[low].from <= file_off;
+    return at < sources->count && sources->runs[at].from <= file_off;
 }
 
 void qed_plan_sources_release(struct qed_plan_sources *sources)

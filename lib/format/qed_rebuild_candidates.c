@@ -6,6 +6,7 @@
  */
 #include <stdlib.h>
 
+#include "base/array.h"
 #include "format/qed_rebuild_state.h"
 
 /* A header of more clusters than this is no number to trust. */
@@ -56,18 +57,14 @@ static int add(struct rebuild *rebuild, uint32_t cluster_size, uint32_t table_si
                                           .l1_table_offset = l1};
     struct qed_header header = rebuild_bare_header(&candidate);
     struct qed_geometry ignored;
+    struct rebuild_candidate *grown;
 
     if (qed_header_validate(&header, rebuild->length, &ignored, NULL) < 0)
         return QED_OK;
-    if (rebuild->count == rebuild->room) {
-        size_t room = rebuild->room ? rebuild->room * 2 : 512;
-        struct rebuild_candidate *grown = realloc(rebuild->candidates, room * sizeof(*grown));
-
-        if (!grown)
-            return qed_fail(error, QED_ERR_NO_MEMORY, "out of memory");
-        rebuild->candidates = grown;
-        rebuild->room = room;
-    }
+    grown = array_with_room(rebuild->candidates, rebuild->count, &rebuild->room, sizeof(*grown));
+    if (!grown)
+        return qed_fail(error, QED_ERR_NO_MEMORY, "out of memory");
+    rebuild->candidates = grown;
     rebuild_measure_distance(rebuild, &candidate);
     rebuild->candidates[rebuild->count++] = candidate;
     return QED_OK;

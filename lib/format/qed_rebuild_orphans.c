@@ -137,8 +137,7 @@ static int clear_nonsense(const struct adoption *adoption, struct qed_plan *plan
         if (!is_nonsense(g, &strays->tables[i]))
             continue;
         report->cleared++;
-        ret = qed_plan_set(plan,
-                           g->l1_table_offset + strays->tables[i].l1_index * sizeof(uint64_t),
+        ret = qed_plan_set(plan, g->l1_table_offset + strays->tables[i].l1_index * sizeof(uint64_t),
                            QED_ENTRY_UNALLOCATED, QED_PLAN_SETTLE, error);
     }
     return ret;

@@ -5,6 +5,7 @@
  */
 #include <stdlib.h>
 
+#include "base/array.h"
 #include "base/le.h"
 #include "format/qed_rebuild_orphans_state.h"
 
@@ -29,19 +30,17 @@ static bool is_other(const struct finder *finder)
 static int add_piece(struct adoption *adoption, const struct adoption_piece *piece,
                      struct qed_error *error)
 {
+    struct adoption_piece *grown;
+
     if (adoption->piece_count == QED_ADOPTION_PIECES_MAX)
         return qed_fail(error, QED_ERR_UNSUPPORTED,
                         "more than %zu unreferenced clusters look like tables",
                         QED_ADOPTION_PIECES_MAX);
-    if (adoption->piece_count == adoption->piece_room) {
-        size_t room = adoption->piece_room ? adoption->piece_room * 2 : 64;
-        struct adoption_piece *grown = realloc(adoption->pieces, room * sizeof(*grown));
-
-        if (!grown)
-            return qed_fail(error, QED_ERR_NO_MEMORY, "out of memory");
-        adoption->pieces = grown;
-        adoption->piece_room = room;
-    }
+    grown = array_with_room(adoption->pieces, adoption->piece_count, &adoption->piece_room,
+                            sizeof(*grown));
+    if (!grown)
+        return qed_fail(error, QED_ERR_NO_MEMORY, "out of memory");
+    adoption->pieces = grown;
     adoption->pieces[adoption->piece_count++] = *piece;
     return QED_OK;
 }

@@ -5,6 +5,7 @@
  */
 #include <stdlib.h>
 
+#include "base/array.h"
 #include "format/qed_rebuild_orphans_state.h"
 
 struct joining {
@@ -115,15 +116,12 @@ static uint64_t first_start(const struct joining *joining, const struct run *run
 static int add_orphan(struct adoption *adoption, const struct orphan *orphan,
                       struct qed_error *error)
 {
-    if (adoption->count == adoption->room) {
-        size_t room = adoption->room ? adoption->room * 2 : 64;
-        struct orphan *grown = realloc(adoption->orphans, room * sizeof(*grown));
+    struct orphan *grown;
 
-        if (!grown)
-            return qed_fail(error, QED_ERR_NO_MEMORY, "out of memory");
-        adoption->orphans = grown;
-        adoption->room = room;
-    }
+    grown = array_with_room(adoption->orphans, adoption->count, &adoption->room, sizeof(*grown));
+    if (!grown)
+        return qed_fail(error, QED_ERR_NO_MEMORY, "out of memory");
+    adoption->orphans = grown;
     adoption->orphans[adoption->count++] = *orphan;
     return QED_OK;
 }

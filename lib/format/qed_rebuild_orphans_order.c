@@ -269,16 +269,22 @@ static int match_gap(struct placing *placing, const struct gap *gap, bool is_cer
     return ret;
 }
 
+/* How many orphans have no place yet. */
+static size_t count_unplaced(const struct adoption *adoption)
+{
+    size_t count = 0;
+
+    for (size_t i = 0; i < adoption->count; i++)
+        count += adoption->orphans[i].ground == QED_ADOPTION_NONE;
+    return count;
+}
+
 /* Whether there is one place left in all, and one orphan for it. */
 static bool is_one_for_one(const struct placing *placing)
 {
-    const struct adoption *adoption = placing->adoption;
     uint64_t place = bitmap_next_clear(placing->taken, 0);
-    size_t orphans = 0;
 
-    for (size_t i = 0; i < adoption->count; i++)
-        orphans += adoption->orphans[i].ground == QED_ADOPTION_NONE;
-    return orphans == 1 && place < placing->entries &&
+    return count_unplaced(placing->adoption) == 1 && place < placing->entries &&
            bitmap_next_clear(placing->taken, place + 1) >= placing->entries;
 }
 
@@ -307,12 +313,9 @@ static int match_gaps(struct placing *placing, struct qed_error *error)
 /* Whether the orphans that are left are enough to fill all places that are left. */
 static bool can_fill_all(const struct placing *placing)
 {
-    const struct adoption *adoption = placing->adoption;
     uint64_t place = bitmap_next_clear(placing->taken, 0);
-    size_t orphans = 0;
+    size_t orphans = count_unplaced(placing->adoption);
 
-    for (size_t i = 0; i < adoption->count; i++)
-        orphans += adoption->orphans[i].ground == QED_ADOPTION_NONE;
     for (; orphans > 0 && place < placing->entries; orphans--)
         place = bitmap_next_clear(placing->taken, place + 1);
     return place >= placing->entries;

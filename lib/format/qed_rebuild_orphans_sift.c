@@ -7,6 +7,7 @@
  */
 #include <stdlib.h>
 
+#include "base/array.h"
 #include "format/qed_rebuild_orphans_state.h"
 
 /* Entries of pieces that name other pieces, at most: 32 MiB. */
@@ -57,21 +58,17 @@ static size_t piece_at(const struct adoption *adoption, uint64_t cluster)
 static int add_edge(struct sifting *sifting, size_t to, struct qed_error *error)
 {
     struct adoption_piece *pieces = sifting->adoption->pieces;
+    struct edge *grown;
 
     if (&pieces[to] == sifting->now)
         return QED_OK;
     if (sifting->count == EDGES_MAX)
         return qed_fail(error, QED_ERR_UNSUPPORTED,
                         "too much unreferenced data looks like tables of tables");
-    if (sifting->count == sifting->room) {
-        size_t room = sifting->room ? sifting->room * 2 : 64;
-        struct edge *grown = realloc(sifting->edges, room * sizeof(*grown));
-
-        if (!grown)
-            return qed_fail(error, QED_ERR_NO_MEMORY, "out of memory");
-        sifting->edges = grown;
-        sifting->room = room;
-    }
+    grown = array_with_room(sifting->edges, sifting->count, &sifting->room, sizeof(*grown));
+    if (!grown)
+        return qed_fail(error, QED_ERR_NO_MEMORY, "out of memory");
+    sifting->edges = grown;
     sifting->edges[sifting->count++] =
         (struct edge){.from = (uint32_t)(sifting->now - pieces), .to = (uint32_t)to};
     pieces[to].attackers++;

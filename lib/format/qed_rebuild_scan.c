@@ -6,6 +6,7 @@
  */
 #include <stdlib.h>
 
+#include "base/array.h"
 #include "base/le.h"
 #include "format/qed_rebuild_state.h"
 
@@ -58,6 +59,7 @@ static bool could_be_table(const uint8_t *page, uint64_t limit)
 
 static int add_page(struct pass *pass, uint64_t page, struct qed_error *error)
 {
+    struct page_run *runs;
     struct page_run *last = pass->count ? &pass->runs[pass->count - 1] : NULL;
 
     pass->rebuild->table_pages++;
@@ -69,15 +71,10 @@ static int add_page(struct pass *pass, uint64_t page, struct qed_error *error)
         pass->rebuild->exhausted = true;
         return QED_OK;
     }
-    if (pass->count == pass->room) {
-        size_t room = pass->room ? pass->room * 2 : 256;
-        struct page_run *runs = realloc(pass->runs, room * sizeof(*runs));
-
-        if (!runs)
-            return qed_fail(error, QED_ERR_NO_MEMORY, "out of memory");
-        pass->runs = runs;
-        pass->room = room;
-    }
+    runs = array_with_room(pass->runs, pass->count, &pass->room, sizeof(*runs));
+    if (!runs)
+        return qed_fail(error, QED_ERR_NO_MEMORY, "out of memory");
+    pass->runs = runs;
     pass->runs[pass->count++] = (struct page_run){.first = page, .end = page + 1};
     return QED_OK;
 }

@@ -6,6 +6,7 @@
 
 #include <stdlib.h>
 
+#include "base/array.h"
 #include "base/le.h"
 
 #define BUFFER_BYTES ((size_t)64 << 10)
@@ -13,15 +14,12 @@
 int qed_scan_list_add(struct qed_scan_list *list, uint64_t l1_index, uint64_t file_off,
                       struct qed_error *error)
 {
-    if (list->count == list->room) {
-        size_t room = list->room ? list->room * 2 : 64;
-        struct qed_scan_table *tables = realloc(list->tables, room * sizeof(*tables));
+    struct qed_scan_table *tables;
 
-        if (!tables)
-            return qed_fail(error, QED_ERR_NO_MEMORY, "out of memory");
-        list->tables = tables;
-        list->room = room;
-    }
+    tables = array_with_room(list->tables, list->count, &list->room, sizeof(*tables));
+    if (!tables)
+        return qed_fail(error, QED_ERR_NO_MEMORY, "out of memory");
+    list->tables = tables;
     list->tables[list->count++] =
         (struct qed_scan_table){.l1_index = l1_index, .file_off = file_off};
     return QED_OK;

@@ -21,47 +21,14 @@ struct choice {
     uint64_t kept;
 };
 
-/* The first word at or past file_off. */
-static size_t first_word(const struct choice *choice, uint64_t file_off)
-{
-    size_t low = 0, high = choice->word_count;
-
-    while (low < high) {
-        size_t middle = low + (high - low) / 2;
-
-        if (choice->words[middle].file_off < file_off)
-            low = middle + 1;
-        else
-            high = middle;
-    }
-    return low;
-}
-
-/* The first punched run that ends past file_off. */
-static size_t first_punch(const struct choice *choice, uint64_t file_off)
-{
-    size_t low = 0, high = choice->punch_count;
-
-    while (low < high) {
-        size_t middle = low + (high - low) / 2;
-        const struct qed_plan_run *punch = &choice->punches[middle];
-
-        if (punch->from + punch->len <= file_off)
-            low = middle + 1;
-        else
-            high = middle;
-    }
-    return low;
-}
-
-/* The first block at or past file_off, a block's place, that stays as it is; it may lie past kept.
- */
+/* The first block from file_off, a block's place, on that stays as it is; it may lie past kept. */
 static uint64_t next_unchanged(const struct choice *choice, uint64_t file_off)
 {
     uint64_t block = max_u64(file_off, BLOCK); /* the header's always changes */
 
     while (block < choice->kept) {
-        size_t word = first_word(choice, block), punch = first_punch(choice, block);
+        size_t word = qed_plan_find_word(choice->words, choice->word_count, block);
+        size_t punch = qed_plan_find_run(choice->punches, choice->punch_count, block);
 
         if (punch < choice->punch_count && choice->punches[punch].from < block + BLOCK)
             block =
