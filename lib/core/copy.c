@@ -98,6 +98,13 @@ static void submit(struct copy *copy, struct job *job, const struct io_request *
     io_queue_submit(copy->queue, own);
 }
 
+static int put_zero(struct copy *copy, uint64_t virt_off, uint64_t len)
+{
+    int ret = target_zero(copy->target, virt_off, len, false, copy->error);
+
+    return ret < 0 ? write_failed(copy, ret, virt_off) : QED_OK;
+}
+
 /* Whether nothing of a stretch has to be read: it is zero, and zeroes are not stored. */
 static bool can_skip(const struct copy *copy, const struct extent *run)
 {
@@ -118,9 +125,9 @@ static int skip_zeroes(struct copy *copy)
                                                     : round_down(run.length, copy->options->block);
         if (!can_skip(copy, &run) || len == 0)
             return QED_OK;
-        ret = target_zero(copy->target, copy->next, len, false, copy->error);
+        ret = put_zero(copy, copy->next, len);
         if (ret < 0)
-            return write_failed(copy, ret, copy->next);
+            return ret;
         copy->next += len;
     }
     return QED_OK;
@@ -144,6 +151,14 @@ static int offload_range(struct copy *copy, const struct extent *run, uint64_t l
     return ret;
 }
 
+static int write_here(struct copy *copy, uint64_t virt_off, const uint8_t *bytes, size_t len,
+                      uint64_t file_off)
+{
+    int ret = io_write(target_io(copy->target), bytes, len, file_off, copy->error);
+
+    return ret < 0 ? write_failed(copy, ret, virt_off) : QED_OK;
+}
+
 /* Where the kernel could not do it after all: the place is taken, so it is filled here and now. */
 static int copy_range_here(struct copy *copy, uint64_t virt_off, uint64_t len, uint64_t file_off)
 {
@@ -157,7 +172,7 @@ static int copy_range_here(struct copy *copy, uint64_t virt_off, uint64_t len, u
         if (ret < 0)
             read_failed(copy, ret, virt_off);
         else
-            ret = io_write(target_io(copy->target), buffer, step, file_off, copy->error);
+            ret = write_here(copy, virt_off, buffer, step, file_off);
         virt_off += step;
         file_off += step;
         len -= step;
@@ -197,13 +212,14 @@ static int offload(struct copy *copy)
         if (run.kind != EXTENT_DATA || len == 0 || run.file_off % OFFLOAD_ALIGN != 0)
             return QED_OK;
         ret = target_place(copy->target, copy->next, len, &file_off, copy->error);
-        if (ret == QED_OK) {
+        if (ret == QED_OK)
             ret = offload_range(copy, &run, len, file_off);
-            if (ret == QED_ERR_UNSUPPORTED)
-                ret = copy_range_here(copy, copy->next, len, file_off);
-        }
-        if (ret < 0)
+        if (ret < 0 && ret != QED_ERR_UNSUPPORTED)
             return write_failed(copy, ret, copy->next);
+        if (ret < 0)
+            ret = copy_range_here(copy, copy->next, len, file_off);
+        if (ret < 0)
+            return ret;
         copy->next += len;
         copy->done = copy->used ? copy->done : copy->next;
     }
@@ -274,16 +290,17 @@ static int write_stretch(struct copy *copy, struct job *job, size_t at, size_t l
     uint64_t file_off;
     int ret = target_place(copy->target, job->virt_off + at, len, &file_off, copy->error);
 
-    if (ret == QED_OK && job->in_flight == REQUESTS_MAX)
-        ret = io_write(target_io(copy->target), job->buffer + at, len, file_off, copy->error);
-    else if (ret == QED_OK)
-        submit(copy, job,
-               &(struct io_request){.buffer = job->buffer + at,
-                                    .len = len,
-                                    .file_off = file_off,
-                                    .file = copy->target_file,
-                                    .is_write = true});
-    return ret < 0 ? write_failed(copy, ret, job->virt_off + at) : QED_OK;
+    if (ret < 0)
+        return write_failed(copy, ret, job->virt_off + at);
+    if (job->in_flight == REQUESTS_MAX)
+        return write_here(copy, job->virt_off + at, job->buffer + at, len, file_off);
+    submit(copy, job,
+           &(struct io_request){.buffer = job->buffer + at,
+                                .len = len,
+                                .file_off = file_off,
+                                .file = copy->target_file,
+                                .is_write = true});
+    return QED_OK;
 }
 
 /* All of a job has been read: write what is not zero. */
@@ -302,7 +319,7 @@ static int write_job(struct copy *copy, struct job *job)
         if (!is_zero)
             ret = write_stretch(copy, job, at, len);
         else
-            ret = target_zero(copy->target, job->virt_off + at, len, false, copy->error);
+            ret = put_zero(copy, job->virt_off + at, len);
         at += len;
     }
     return ret;
@@ -403,7 +420,7 @@ static int step(struct copy *copy)
         wait_for(copy, &copy->jobs[copy->head]);
     }
     retire(copy);
-    return ret < 0 ? ret : stop_if_asked(copy);
+    return ret < 0 || copy->status < 0 ? ret : stop_if_asked(copy);
 }
 
 static int copy_all(struct copy *copy)

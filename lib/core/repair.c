@@ -14,23 +14,14 @@
 /* Whether some of the range is going to be a hole. */
 static bool is_punched(const struct qed_plan *plan, uint64_t file_off, uint64_t len)
 {
-    size_t count, low = 0, high;
+    size_t count;
     const struct qed_plan_run *punches = qed_plan_punches(plan, &count);
+    size_t at = qed_plan_find_run(punches, count, file_off);
 
-    high = count;
-    while (low < high) {
-        size_t middle = low + (high - low) / 2;
-
-        if (punches[middle].from + punches[middle].len <= file_off)
-            low = middle + 1;
-        else
-            high = middle;
-    }
-    return low < count && punches[low].from < file_off + len;
+    return at < count && punches[at].from < file_off + len;
 }
 
-/* What becomes of leaked clusters; nothing where entries name them again, or where they are a hole.
- */
+/* What becomes of leaked clusters; nothing where entries name them again, or a hole is there. */
 static enum problem_action leak_action(const struct check_report *report,
                                        const struct qed_plan *plan, const struct problem *finding)
 {

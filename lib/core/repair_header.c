@@ -57,8 +57,7 @@ static int set_image_size(struct qed_plan *plan, struct io *io, bool is_open,
     return ret < 0 ? ret : qed_plan_set_header(plan, &header, error);
 }
 
-/* The header ends in time, but the file ends inside the L1 table: what is cut off reads as zeroes.
- */
+/* Where the file ends inside the L1 table alone, make it longer: what is cut off is zeroes. */
 static int extend_l1(struct qed_plan *plan, struct io *io, struct qed_error *error)
 {
     uint64_t length = qed_plan_old_length(plan), end;

@@ -68,8 +68,7 @@ void qed_build_free(struct qed_build *build)
     free(build);
 }
 
-/* Take clusters behind what was taken before; what else the file has there may be reserved for us.
- */
+/* Take clusters behind what was taken before, whatever length the file has by now. */
 static int take(struct qed_build *build, uint64_t count, uint64_t *file_off,
                 struct qed_error *error)
 {

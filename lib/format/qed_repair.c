@@ -141,7 +141,7 @@ int repair_set_entry(struct repair *repair, const struct problem *problem, uint6
     return qed_plan_set(repair->plan, table_off + index * sizeof(uint64_t), value, step, error);
 }
 
-static int repair_header(struct repair *repair, struct qed_error *error)
+static int clear_autoclear(struct repair *repair, struct qed_error *error)
 {
     const struct qed_header *header = &repair->image->header;
     struct problem problem = {.id = PROBLEM_AUTOCLEAR};
@@ -234,7 +234,7 @@ static int plan_rest(struct repair *repair, struct qed_error *error)
     int ret = QED_OK;
 
     if (repair->options->scope == QED_REPAIR_ALL)
-        ret = repair_header(repair, error);
+        ret = clear_autoclear(repair, error);
     return ret < 0 ? ret : repair_leaks(repair, error);
 }
 

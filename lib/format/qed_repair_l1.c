@@ -55,8 +55,7 @@ static int is_lost_table(struct repair *repair, const struct suspect *suspect, u
     return ret;
 }
 
-/* The one lost table that is one bit away from the entry; 0 when there is none, or more than one.
- */
+/* The one lost table that is one bit away from the entry; 0 for none, or more than one. */
 static int find_unflipped(struct repair *repair, const struct suspect *suspect, uint64_t *found,
                           struct qed_error *error)
 {

@@ -55,8 +55,7 @@ bool repair_in_use(const struct repair *repair, uint64_t file_off, uint64_t len)
 /* Take the range for used from now on. */
 int repair_claim(struct repair *repair, uint64_t file_off, uint64_t len, struct qed_error *error);
 
-/* Set the entry of a finding, in the table at table_off, to value, and report it with the action.
- */
+/* Set the entry of a finding, in the table at table_off, to value; report it with the action. */
 int repair_set_entry(struct repair *repair, const struct problem *problem, uint64_t table_off,
                      uint64_t value, enum problem_action action, struct qed_error *error);
 
