@@ -51,8 +51,9 @@ static int open_base(struct target *target, const char *name, const char *format
 
 static int start_writer(struct target *target, struct qed_error *error)
 {
-    int ret = qed_writer_new(&target->writer, target->qed, target->base ? read_base : NULL,
-                             target->base, error);
+    struct qed_writer_options options = {.read_below = target->base ? read_base : NULL,
+                                         .below_context = target->base};
+    int ret = qed_writer_new(&target->writer, target->qed, &options, error);
 
     return ret < 0 ? qed_fail_prefix(error, ret, "Could not open '%s'", target->path) : QED_OK;
 }

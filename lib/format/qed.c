@@ -28,14 +28,12 @@ static int write_header(struct qed_image *image, const struct qed_header *change
     return ret;
 }
 
-int qed_clear_autoclear(struct qed_image *image, struct qed_error *error)
+int qed_set_autoclear(struct qed_image *image, uint64_t bits, struct qed_error *error)
 {
     struct qed_header changed = image->header;
 
-    if (!(image->header.autoclear_features & ~QED_AUTOCLEAR_KNOWN))
-        return QED_OK;
-    changed.autoclear_features &= QED_AUTOCLEAR_KNOWN;
-    return write_header(image, &changed, error);
+    changed.autoclear_features = bits;
+    return bits == image->header.autoclear_features ? QED_OK : write_header(image, &changed, error);
 }
 
 int qed_open(struct qed_image **out, struct io *io, bool writable, struct qed_error *error)

@@ -46,10 +46,11 @@ static inline bool qed_needs_check(const struct qed_image *image)
 int qed_set_need_check(struct qed_image *image, bool need_check, struct qed_error *error);
 
 /*
- * Clear, durably, the autoclear bits that this program does not know; does nothing when there are
- * none. To be called before anything else is written (format specification: autoclear_features).
+ * Have these autoclear bits and no others, durably; does nothing when they are there. Whoever is
+ * going to write clears, before anything else, those that it does not keep up (format
+ * specification: autoclear_features).
  */
-int qed_clear_autoclear(struct qed_image *image, struct qed_error *error);
+int qed_set_autoclear(struct qed_image *image, uint64_t bits, struct qed_error *error);
 
 /* The backing file's name as stored, NULL when there is none. */
 const char *qed_backing_name(const struct qed_image *image);

@@ -28,7 +28,8 @@
 #define QED_FEATURES_KNOWN UINT64_C(7)
 
 /* Autoclear features: whoever opens for writing clears the bits it does not know. */
-#define QED_AUTOCLEAR_KNOWN UINT64_C(0)
+#define QED_AUTOCLEAR_INTENT UINT64_C(1) /* a write-intent bitmap is kept (qed_intent.h) */
+#define QED_AUTOCLEAR_KNOWN UINT64_C(1)
 
 /* Entries of an L2 table that are no offsets. */
 #define QED_ENTRY_UNALLOCATED UINT64_C(0)

@@ -26,7 +26,10 @@ enum io_queue_access {
 };
 
 struct io_request {
-    void *buffer; /* a write does not change it */
+    union {
+        void *buffer;      /* of a read */
+        const void *bytes; /* of a write */
+    };
     size_t len;
     uint64_t file_off;
     unsigned int file;      /* which of the queue's files; 0 is the one it was made with */

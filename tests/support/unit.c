@@ -294,7 +294,7 @@ void unit_write_qed(const char *name, uint64_t virt_off, size_t len, uint8_t val
     memset(bytes, value, len);
     ck_assert_int_eq(io_file_open(&io, name, true, NULL, NULL), QED_OK);
     image = unit_open(io, true);
-    ck_assert_int_eq(qed_writer_new(&writer, image, NULL, NULL, NULL), QED_OK);
+    ck_assert_int_eq(qed_writer_new(&writer, image, NULL, NULL), QED_OK);
     ck_assert_int_eq(qed_writer_write(writer, virt_off, bytes, len, NULL), QED_OK);
     ck_assert_int_eq(qed_writer_finish(writer, NULL), QED_OK);
     qed_writer_free(writer);

@@ -47,12 +47,12 @@ START_TEST(unknown_autoclear_bits_are_cleared_durably)
     unit_put64(io, AUTOCLEAR_AT, UINT64_C(0xf0) << 56);
     image = unit_open(io, true);
     io_mem_reset_counts(io);
-    ck_assert_int_eq(qed_clear_autoclear(image, NULL), QED_OK);
+    ck_assert_int_eq(qed_set_autoclear(image, 0, NULL), QED_OK);
     ck_assert_uint_eq(unit_get64(io, AUTOCLEAR_AT), 0);
     ck_assert_uint_eq(image->header.autoclear_features, 0);
     ck_assert_uint_eq(io_mem_counts(io).writes, 1);
     ck_assert_uint_eq(io_mem_counts(io).flushes, 1);
-    ck_assert_int_eq(qed_clear_autoclear(image, NULL), QED_OK);
+    ck_assert_int_eq(qed_set_autoclear(image, 0, NULL), QED_OK);
     ck_assert_uint_eq(io_mem_counts(io).writes, 1);
     qed_close(image);
     io_close(io);
@@ -70,8 +70,8 @@ START_TEST(autoclear_bits_that_could_not_be_cleared_are_cleared_again)
 
         unit_put64(io, AUTOCLEAR_AT, 8);
         image = unit_open(fault, true);
-        ck_assert_int_eq(qed_clear_autoclear(image, NULL), QED_ERR_IO);
-        ck_assert_int_eq(qed_clear_autoclear(image, NULL), QED_OK);
+        ck_assert_int_eq(qed_set_autoclear(image, 0, NULL), QED_ERR_IO);
+        ck_assert_int_eq(qed_set_autoclear(image, 0, NULL), QED_OK);
         ck_assert_uint_eq(unit_get64(io, AUTOCLEAR_AT), 0);
         ck_assert_uint_eq(io_mem_counts(io).flushes, 1);
         qed_close(image);

@@ -22,6 +22,7 @@ struct disk {
     struct qed_image *image;
     struct qed_writer *writer;
     bool has_below;
+    enum qed_durability durability;
     uint64_t size;
     uint8_t *expected, *found;
 };
@@ -51,9 +52,12 @@ static void start(struct disk *disk)
     struct qed_error error = QED_ERROR_INIT;
 
     disk->image = unit_open(disk->io, true);
-    ck_assert_msg(qed_writer_new(&disk->writer, disk->image, disk->has_below ? read_below : NULL,
-                                 disk, &error) == QED_OK,
-                  "%s", error.text);
+    struct qed_writer_options options = {.commit = {.durability = disk->durability},
+                                         .read_below = disk->has_below ? read_below : NULL,
+                                         .below_context = disk};
+
+    ck_assert_msg(qed_writer_new(&disk->writer, disk->image, &options, &error) == QED_OK, "%s",
+                  error.text);
 }
 
 static void stop(struct disk *disk)
@@ -338,7 +342,7 @@ START_TEST(an_image_that_needs_a_check_is_not_written)
     struct qed_image *image = unit_open(io, true);
     struct qed_writer *writer = NULL;
 
-    ck_assert_int_eq(qed_writer_new(&writer, image, NULL, NULL, NULL), QED_ERR_CORRUPT);
+    ck_assert_int_eq(qed_writer_new(&writer, image, NULL, NULL), QED_ERR_CORRUPT);
     ck_assert_ptr_null(writer);
     qed_writer_free(NULL);
     qed_close(image);
@@ -390,7 +394,7 @@ START_TEST(gathered_entries_are_written_before_they_grow_large)
     uint8_t bytes[512] = {1};
     size_t most = 0;
 
-    ck_assert_int_eq(qed_writer_new(&writer, image, NULL, NULL, NULL), QED_OK);
+    ck_assert_int_eq(qed_writer_new(&writer, image, NULL, NULL), QED_OK);
     for (uint64_t i = 0; i < tables; i++) {
         ck_assert_int_eq(qed_writer_write(writer, i * span + i * C, bytes, 512, NULL), QED_OK);
         if (qed_table_dirty_bytes(image->tables) > most)

@@ -39,12 +39,12 @@ static struct io *record_write(struct io *io, bool has_below, uint64_t virt_off,
     static const struct io_fault_plan no_failure = {0};
     struct io *record = io_fault_new(io, &no_failure);
     struct qed_image *image = unit_open(record, true);
+    struct qed_writer_options options = {.read_below = has_below ? read_below : NULL};
     struct qed_writer *writer = NULL;
     uint8_t bytes[2 * C];
 
     memset(bytes, 0x11, sizeof(bytes));
-    ck_assert_int_eq(qed_writer_new(&writer, image, has_below ? read_below : NULL, NULL, NULL),
-                     QED_OK);
+    ck_assert_int_eq(qed_writer_new(&writer, image, &options, NULL), QED_OK);
     ck_assert_int_eq(qed_writer_write(writer, virt_off, bytes, len, NULL), QED_OK);
     ck_assert_int_eq(qed_writer_finish(writer, NULL), QED_OK);
     qed_writer_free(writer);
@@ -243,13 +243,14 @@ static void check_guest(struct io *io, bool has_below, const struct guest *guest
 static bool do_steps(struct io *io, bool has_below, bool go_on, struct guest *guest)
 {
     struct qed_image *image = NULL;
+    struct qed_writer_options options = {.read_below = has_below ? read_below : NULL};
     struct qed_writer *writer = NULL;
     size_t flushed = 0, at = 0; /* steps that a flush has covered; the step to do */
     bool failed[STEP_COUNT] = {false};
     int ret = qed_open(&image, io, true, NULL);
 
     if (ret == QED_OK)
-        ret = qed_writer_new(&writer, image, has_below ? read_below : NULL, NULL, NULL);
+        ret = qed_writer_new(&writer, image, &options, NULL);
     for (; ret == QED_OK && at < STEP_COUNT; at++) {
         ret = do_step(writer, &steps[at]);
         failed[at] = ret < 0;
