@@ -130,17 +130,23 @@ static bool is_l2_table(void *context, uint64_t table_off)
     return !is_l1_table(context, table_off);
 }
 
-/* Write the gathered entries, L2 before L1. */
+/*
+ * Write the gathered entries, L2 before L1. Without a mark, the first of an image go the other way:
+ * an L1 table with no entries beside a lost L2 table would have to be taken for damage. The new
+ * tables are durable by then, and empty.
+ */
 static int write_entries(struct qed_commit *commit, struct qed_error *error)
 {
     struct qed_table_cache *tables = commit->image->tables;
-    int ret = qed_table_write_back(tables, is_l2_table, commit, error);
+    bool l1_first = !uses_mark(commit) && !commit->has_tables;
+    int ret = qed_table_write_back(tables, l1_first ? is_l1_table : is_l2_table, commit, error);
 
     if (ret == QED_OK && qed_table_dirty_bytes(tables) > 0 &&
-        commit->options.durability == QED_DURABILITY_ORDERED)
+        (l1_first || commit->options.durability == QED_DURABILITY_ORDERED))
         ret = flush_file(commit, error);
     if (ret == QED_OK)
-        ret = qed_table_write_back(tables, is_l1_table, commit, error);
+        ret = qed_table_write_back(tables, l1_first ? is_l2_table : is_l1_table, commit, error);
+    commit->has_tables = commit->has_tables || ret == QED_OK;
     return ret;
 }
 

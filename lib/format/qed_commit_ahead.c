@@ -82,9 +82,12 @@ int qed_commit_take(struct qed_commit *commit, uint64_t count, uint64_t *file_of
     return QED_OK;
 }
 
-/* The first L1 entry from *l1_index on that has no table; the number of entries: there is none. */
-static int find_without_table(struct qed_commit *commit, uint64_t *l1_index,
-                              struct qed_error *error)
+/*
+ * The first L1 entry from *l1_index on that has a table, or that has none; the number of entries:
+ * there is no such.
+ */
+static int find_l1_entry(struct qed_commit *commit, bool with_table, uint64_t *l1_index,
+                         struct qed_error *error)
 {
     const struct qed_geometry *g = &commit->image->geometry;
     uint64_t used = qed_l1_entries_used(g);
@@ -98,11 +101,20 @@ static int find_without_table(struct qed_commit *commit, uint64_t *l1_index,
         if (ret < 0)
             return ret;
         for (size_t i = 0; i < count && *l1_index < used; i++, ++*l1_index) {
-            if (entries[i] == QED_ENTRY_UNALLOCATED)
+            if ((entries[i] != QED_ENTRY_UNALLOCATED) == with_table)
                 return QED_OK;
         }
     }
     return QED_OK;
+}
+
+int commit_look_for_tables(struct qed_commit *commit, struct qed_error *error)
+{
+    uint64_t l1_index = 0;
+    int ret = find_l1_entry(commit, true, &l1_index, error);
+
+    commit->has_tables = ret == QED_OK && l1_index < qed_l1_entries_used(&commit->image->geometry);
+    return ret;
 }
 
 /* How many tables to take side by side: not more than there are L1 entries to be given one. */
@@ -115,7 +127,7 @@ static int tables_in_group(struct qed_commit *commit, uint64_t *tables, struct q
 
     wanted = min_u64(wanted, TABLES_IN_GROUP_MAX);
     while (ret == QED_OK && commit_preallocates(commit) && found < wanted) {
-        ret = find_without_table(commit, &l1_index, error);
+        ret = find_l1_entry(commit, false, &l1_index, error);
         if (l1_index++ >= qed_l1_entries_used(g))
             break;
         found++;
@@ -149,7 +161,7 @@ int commit_use_up_tables(struct qed_commit *commit, struct qed_error *error)
     int ret = QED_OK;
 
     while (ret == QED_OK && qed_space_has_table(&commit->space)) {
-        ret = find_without_table(commit, &l1_index, error);
+        ret = find_l1_entry(commit, false, &l1_index, error);
         if (ret < 0 || l1_index >= qed_l1_entries_used(g))
             break;
         ret = qed_table_set(commit->image->tables, g->l1_table_offset, l1_index,

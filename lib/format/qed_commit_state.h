@@ -17,6 +17,7 @@ struct qed_commit {
     uint64_t pending_from;        /* the first cluster taken whose entry is to be set yet */
     uint64_t settled_end;         /* clusters before it have durable entries, but for free tables */
     bool marked;                  /* NEED_CHECK is durable */
+    bool has_tables;              /* the L1 table has durable entries */
     bool unflushed;               /* entries were written since the last flush */
     unsigned int quiet, patience; /* flushes */
     struct qed_intent intent;     /* as it is durable */
@@ -38,6 +39,9 @@ int commit_check_alive(const struct qed_commit *commit, struct qed_error *error)
  * there is no space for it, that is said when it is needed.
  */
 void commit_extend_ahead(struct qed_commit *commit);
+
+/* Find out whether the L1 table has an entry. */
+int commit_look_for_tables(struct qed_commit *commit, struct qed_error *error);
 
 /* A table for an L1 entry that has none; reads as zeroes. May flush. */
 int commit_take_table(struct qed_commit *commit, uint64_t *table_off, struct qed_error *error);

@@ -26,9 +26,9 @@ static int read_below(void *context, uint64_t virt_off, void *buffer, size_t len
     return QED_OK;
 }
 
-static struct io *new_image(void)
+static struct io *new_image(uint32_t header_size)
 {
-    struct unit_image spec = {.image_size = 4 * SPAN};
+    struct unit_image spec = {.image_size = 4 * SPAN, .header_size = header_size};
 
     return unit_image_new(&spec);
 }
@@ -81,7 +81,7 @@ static bool flushed_between(struct io *record, size_t first, size_t last)
 START_TEST(data_comes_before_the_l2_entry_and_that_before_the_l1_entry)
 {
     for (int has_below = 0; has_below < 2; has_below++) {
-        struct io *io = new_image();
+        struct io *io = new_image(1);
         struct io *record = record_write(io, has_below, 5 * C, C);
         struct order order = find_order(record);
 
@@ -95,7 +95,7 @@ END_TEST
 
 START_TEST(the_dirty_flag_is_durable_before_the_first_entry)
 {
-    struct io *io = new_image();
+    struct io *io = new_image(1);
     struct io *record = record_write(io, false, 5 * C, C);
     struct order order = find_order(record);
 
@@ -108,7 +108,7 @@ END_TEST
 
 START_TEST(the_dirty_flag_is_cleared_after_a_flush_of_everything)
 {
-    struct io *io = new_image();
+    struct io *io = new_image(1);
     struct io *record = record_write(io, false, 5 * C, C);
     struct order order = find_order(record);
     size_t count;
@@ -126,7 +126,7 @@ START_TEST(over_something_below_the_data_is_durable_before_its_entry)
     static const uint64_t writes[][2] = {{5 * C, C}, {5 * C + 100, 7}};
 
     for (size_t i = 0; i < 2; i++) {
-        struct io *io = new_image();
+        struct io *io = new_image(1);
         struct io *record = record_write(io, true, writes[i][0], (size_t)writes[i][1]);
         struct order order = find_order(record);
         size_t last = order.data;
@@ -236,14 +236,28 @@ static void check_guest(struct io *io, bool has_below, const struct guest *guest
     qed_close(image);
 }
 
+/* How a writer works: its policy, and whether something shows through from below. */
+struct way {
+    enum qed_durability durability;
+    bool has_below;
+};
+
+#define WAYS (2 * QED_DURABILITY_COUNT)
+
+static struct way way_of(int number)
+{
+    return (struct way){.durability = (enum qed_durability)(number / 2), .has_below = number % 2};
+}
+
 /*
  * Do the steps until one fails, or all of them whatever fails. Returns whether the last one
  * succeeded. *guest gets what a reader must find: after a failure, what was flushed last.
  */
-static bool do_steps(struct io *io, bool has_below, bool go_on, struct guest *guest)
+static bool do_steps(struct io *io, const struct way *way, bool go_on, struct guest *guest)
 {
     struct qed_image *image = NULL;
-    struct qed_writer_options options = {.read_below = has_below ? read_below : NULL};
+    struct qed_writer_options options = {.commit = {.durability = way->durability},
+                                         .read_below = way->has_below ? read_below : NULL};
     struct qed_writer *writer = NULL;
     size_t flushed = 0, at = 0; /* steps that a flush has covered; the step to do */
     bool failed[STEP_COUNT] = {false};
@@ -261,7 +275,7 @@ static bool do_steps(struct io *io, bool has_below, bool go_on, struct guest *gu
         if (ret < 0)
             break;
     }
-    memset(guest->bytes, has_below ? BELOW : 0, sizeof(guest->bytes));
+    memset(guest->bytes, way->has_below ? BELOW : 0, sizeof(guest->bytes));
     memset(guest->unsure, 0, sizeof(guest->unsure));
     for (size_t i = 0; writer && i < STEP_COUNT && i <= at; i++)
         note_step(guest, &steps[i], i < flushed && !failed[i]);
@@ -271,24 +285,24 @@ static bool do_steps(struct io *io, bool has_below, bool go_on, struct guest *gu
 }
 
 /* Fail the N-th operation, for every N there is. Each run leaves an image without corruption. */
-static void sweep(const struct io_fault_plan *kind, bool has_below, bool go_on)
+static void sweep(const struct io_fault_plan *kind, const struct way *way, bool go_on)
 {
     static struct guest guest;
     bool happened = true;
 
     for (size_t fail_at = 1; happened; fail_at++) {
         struct io_fault_plan plan = *kind;
-        struct io *io = new_image(), *fault;
+        struct io *io = new_image(2), *fault;
         struct qed_image *image;
         bool finished;
 
         plan.fail_at = fail_at;
         fault = io_fault_new(io, &plan);
-        finished = do_steps(fault, has_below, go_on, &guest);
+        finished = do_steps(fault, way, go_on, &guest);
         happened = io_fault_happened(fault);
         ck_assert(happened || finished);
         ck_assert_uint_eq(unit_check(io).corruptions, 0);
-        check_guest(io, has_below, &guest);
+        check_guest(io, way->has_below, &guest);
         image = unit_open(io, false);
         ck_assert(!finished || !qed_needs_check(image));
         qed_close(image);
@@ -296,28 +310,30 @@ static void sweep(const struct io_fault_plan *kind, bool has_below, bool go_on)
             ck_assert_uint_eq(unit_check(io).leaks, 0);
         io_close(fault);
         io_close(io);
-        ck_assert(happened || fail_at > 30);
+        ck_assert(happened || fail_at > 20);
     }
 }
 
 START_TEST(a_failure_leaves_what_was_flushed_and_no_corruption)
 {
+    struct way way = way_of(_i);
     struct io_fault_plan once = {.code = QED_ERR_IO};
     struct io_fault_plan full = {
         .kinds = IO_FAULT_CHANGES, .code = QED_ERR_NO_SPACE, .from_then_on = true, .torn = true};
 
-    sweep(&once, _i, false);
-    sweep(&full, _i, false);
+    sweep(&once, &way, false);
+    sweep(&full, &way, false);
 }
 END_TEST
 
 START_TEST(writing_on_after_a_failure_loses_nothing_else)
 {
+    struct way way = way_of(_i);
     struct io_fault_plan once = {.code = QED_ERR_IO};
     struct io_fault_plan torn = {.kinds = IO_FAULT_CHANGES, .code = QED_ERR_NO_SPACE, .torn = true};
 
-    sweep(&once, _i, true);
-    sweep(&torn, _i, true);
+    sweep(&once, &way, true);
+    sweep(&torn, &way, true);
 }
 END_TEST
 
@@ -329,7 +345,7 @@ int main(void)
     tcase_add_test(tests, the_dirty_flag_is_durable_before_the_first_entry);
     tcase_add_test(tests, the_dirty_flag_is_cleared_after_a_flush_of_everything);
     tcase_add_test(tests, over_something_below_the_data_is_durable_before_its_entry);
-    tcase_add_loop_test(tests, a_failure_leaves_what_was_flushed_and_no_corruption, 0, 2);
-    tcase_add_loop_test(tests, writing_on_after_a_failure_loses_nothing_else, 0, 2);
+    tcase_add_loop_test(tests, a_failure_leaves_what_was_flushed_and_no_corruption, 0, WAYS);
+    tcase_add_loop_test(tests, writing_on_after_a_failure_loses_nothing_else, 0, WAYS);
     return unit_run(tests);
 }
