@@ -6,6 +6,7 @@
 #include <string.h>
 
 #include "base/checked.h"
+#include "check_recover.h"
 #include "check_report.h"
 #include "cmd.h"
 #include "core/check.h"
@@ -18,7 +19,7 @@
 
 struct check_args {
     struct opts_image image;
-    bool quiet, show_progress;
+    bool quiet, show_progress, recover;
     struct check_options options;
     struct progress progress;
 };
@@ -32,6 +33,10 @@ static const struct argp_option options[] = {
      "The same as --repair, but first work out a header that makes no sense, and put lost L2 "
      "tables "
      "back into the L1 table",
+     0},
+    {"recover", OPTS_KEY_RECOVER, NULL, 0,
+     "Do only what is needed after a crash before the image may be written, as opening it for "
+     "writing does",
      0},
     {"image-size", OPTS_KEY_IMAGE_SIZE, "SIZE", 0,
      "With --repair or --rebuild: the size that the header is to give", 0},
@@ -75,6 +80,9 @@ static error_t parse(int key, char *arg, struct argp_state *state)
         return parse_repair(args, arg);
     case OPTS_KEY_REBUILD:
         args->options.rebuild = true;
+        return 0;
+    case OPTS_KEY_RECOVER:
+        args->recover = true;
         return 0;
     case OPTS_KEY_IMAGE_SIZE:
         args->options.has_image_size = true;
@@ -157,6 +165,11 @@ static int settle_options(struct check_args *args)
 {
     struct check_options *check = &args->options;
 
+    if (args->recover && (check->rebuild || check->dry_run || check->has_image_size ||
+                          check->undo_path || check->repair != CHECK_REPAIR_NONE))
+        return report_usage("--recover cannot be used with a repair and what goes with it");
+    if (args->recover && args->image.share)
+        return report_usage("-U cannot be used with --recover, which needs the image to itself");
     if (check->rebuild && check->repair == CHECK_REPAIR_LEAKS)
         return report_usage("--rebuild cannot be used with --repair=leaks");
     if (check->rebuild || (check->dry_run && check->repair == CHECK_REPAIR_NONE))
@@ -170,6 +183,31 @@ static int settle_options(struct check_args *args)
     if (args->image.share && check->repair != CHECK_REPAIR_NONE && !check->dry_run)
         return report_usage("-U cannot be used with -r: a repair needs the image to itself");
     return CMD_OK;
+}
+
+static int recover(struct check_args *args)
+{
+    struct qed_error error = QED_ERROR_INIT;
+    struct qed_recovery recovery;
+    struct out *out = NULL;
+    int ret =
+        recover_path(args->image.path, args->image.format, &args->options.scan, &recovery, &error);
+
+    progress_end(&args->progress, ret == QED_OK);
+    if (ret < 0)
+        report_error(&error);
+    if (ret == QED_ERR_CORRUPT)
+        return CHECK_CORRUPT;
+    if (ret < 0)
+        return ret == QED_ERR_UNSUPPORTED ? CHECK_NO_CHECK : CHECK_FAILED;
+    out = out_new(args->quiet);
+    if (!out)
+        return CHECK_FAILED;
+    if (args->image.output == OPTS_OUTPUT_JSON)
+        check_recover_json(out, args->image.path, &recovery);
+    else
+        check_recover_human(out, &recovery);
+    return out_commit(out) == CMD_OK ? CHECK_CLEAN : CHECK_FAILED;
 }
 
 static int check(void *context)
@@ -188,6 +226,8 @@ static int check(void *context)
     args->options.scan.progress_context = args;
     progress_catch_signals();
     progress_start(&args->progress, args->show_progress, !args->quiet);
+    if (args->recover)
+        return recover(args);
     status = verdict = check_image(args->image.path, &args->options, &found, &error);
     progress_end(&args->progress, verdict != CHECK_FAILED);
     if (verdict == CHECK_NO_CHECK)

@@ -81,6 +81,8 @@ static void print_formatting(const char *path, const struct create_options *crea
         printf(" cluster_size=%" PRIu64, create->cluster_size);
     if (create->has_table_size)
         printf(" table_size=%" PRIu64, create->table_size);
+    if (create->intent)
+        printf(" intent=on");
     printf("\n");
     out_flush();
 }

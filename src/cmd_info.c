@@ -76,6 +76,13 @@ static void print_human(struct out *out, const struct info *info)
         out_printf(out, "cluster_size: %" PRIu32 "\n", info->cluster_size);
     if (info->is_dirty)
         out_printf(out, "cleanly shut down: no\n");
+    if (info->has_intent && info->intent_is_valid)
+        out_printf(out, "write-intent bitmap: %" PRIu64 " L2 tables marked\n",
+                   info->marked_bits * info->tables_a_bit);
+    else if (info->has_intent)
+        out_printf(out, "write-intent bitmap: damaged\n");
+    if (info->tail_bytes)
+        print_size(out, "preallocated tail", info->tail_bytes, true);
     if (!info->backing_name)
         return;
     out_printf(out, "backing file: %s", text_escape(name, sizeof(name), info->backing_name));
@@ -92,6 +99,18 @@ static void add_text(struct json_object *object, const char *key, const char *va
     json_object_object_add(object, key, json_object_new_string(value));
 }
 
+static struct json_object *intent_json(const struct info *info)
+{
+    struct json_object *intent = json_object_new_object();
+
+    json_object_object_add(intent, "valid", json_object_new_boolean(info->intent_is_valid));
+    if (!info->intent_is_valid)
+        return intent;
+    out_add_number(intent, "marked-bits", info->marked_bits);
+    out_add_number(intent, "tables-per-bit", info->tables_a_bit);
+    return intent;
+}
+
 static struct json_object *format_specific(const struct info *info)
 {
     struct json_object *specific = json_object_new_object();
@@ -103,6 +122,10 @@ static struct json_object *format_specific(const struct info *info)
     out_add_number(data, "features", info->features);
     out_add_number(data, "compat-features", info->compat_features);
     out_add_number(data, "autoclear-features", info->autoclear_features);
+    if (info->has_intent)
+        json_object_object_add(data, "intent", intent_json(info));
+    if (info->tail_bytes)
+        out_add_number(data, "tail-bytes", info->tail_bytes);
     add_text(specific, "type", "qed");
     json_object_object_add(specific, "data", data);
     return specific;
@@ -154,10 +177,10 @@ static int describe(struct out *out, struct image *image, bool human, struct jso
 static int info(void *context)
 {
     const struct info_args *args = context;
-    struct image_options open_options = {
-        .format = args->image.format,
-        .share = args->image.share,
-        .backing = args->backing_chain ? args->backing : IMAGE_BACKING_IGNORE};
+    struct image_options open_options = {.format = args->image.format,
+                                         .share = args->image.share,
+                                         .backing = args->backing_chain ? args->backing
+                                                                        : IMAGE_BACKING_IGNORE};
     struct qed_error error = QED_ERROR_INIT;
     struct image *image = NULL;
     struct json_object *list = NULL;

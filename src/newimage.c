@@ -12,7 +12,14 @@
 #include "opts.h"
 #include "report.h"
 
-enum list_option { LIST_BACKING_FILE, LIST_BACKING_FMT, LIST_CLUSTER_SIZE, LIST_SIZE, LIST_TABLE_SIZE };
+enum list_option {
+    LIST_BACKING_FILE,
+    LIST_BACKING_FMT,
+    LIST_CLUSTER_SIZE,
+    LIST_INTENT,
+    LIST_SIZE,
+    LIST_TABLE_SIZE,
+};
 
 static const struct {
     const char *name, *type, *help;
@@ -21,6 +28,7 @@ static const struct {
     [LIST_BACKING_FILE] = {"backing_file", "<str>", "File name of a base image", false},
     [LIST_BACKING_FMT] = {"backing_fmt", "<str>", "Image format of the base image", false},
     [LIST_CLUSTER_SIZE] = {"cluster_size", "<size>", "Cluster size (in bytes)", false},
+    [LIST_INTENT] = {"intent", "<bool (on/off)>", "Write-intent bitmap", false},
     [LIST_SIZE] = {"size", "<size>", "Virtual disk size", true},
     [LIST_TABLE_SIZE] = {"table_size", "<size>", "L1/L2 table size (in clusters)", false},
 };
@@ -91,12 +99,30 @@ static int bad_element(const char *subject, const char *sentence, const char *wh
     return OPTS_REPORTED;
 }
 
+/* QEMU's words for yes and no. */
+static bool parse_bool(const char *value, bool *result)
+{
+    static const char *const words[] = {"off", "on", "no", "yes", "false", "true", "n", "y"};
+
+    for (size_t i = 0; i < sizeof(words) / sizeof(words[0]); i++) {
+        if (strcmp(words[i], value) == 0) {
+            *result = i % 2;
+            return true;
+        }
+    }
+    return false;
+}
+
 static int set_option(struct newimage *image, enum list_option option, const char *value,
                       const char *subject)
 {
     struct create_options *options = &image->options;
     uint64_t bytes = 0;
 
+    if (option == LIST_INTENT)
+        return parse_bool(value, &options->intent)
+                   ? 0
+                   : bad_element(subject, "Parameter 'intent' expects 'on' or 'off', not", value);
     if (option != LIST_BACKING_FILE && option != LIST_BACKING_FMT &&
         !units_parse_size(value, &bytes))
         return bad_element(subject, "Invalid size in option", list_options[option].name);
@@ -109,6 +135,8 @@ static int set_option(struct newimage *image, enum list_option option, const cha
         break;
     case LIST_CLUSTER_SIZE:
         options->cluster_size = bytes;
+        break;
+    case LIST_INTENT:
         break;
     case LIST_TABLE_SIZE:
         options->table_size = bytes;

@@ -23,6 +23,7 @@ enum opts_key {
     OPTS_KEY_DRY_RUN,
     OPTS_KEY_UNDO,
     OPTS_KEY_REBUILD,
+    OPTS_KEY_RECOVER,
     OPTS_KEY_IMAGE_SIZE,
 };
 

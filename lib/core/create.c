@@ -83,6 +83,7 @@ static void qed_options(struct qed_create_options *qed, const struct create_opti
         .image_size = guest_size(options),
         .cluster_size = options->cluster_size,
         .table_size = options->table_size,
+        .intent = options->intent,
         .backing_name = options->backing_name,
         .backing_is_raw = options->backing_format && strcmp(options->backing_format, "raw") == 0,
     };

@@ -23,6 +23,7 @@ struct create_options {
     bool has_table_size;        /* it was asked for, not the default */
     const char *backing_name;   /* as it is to be stored, QED; NULL for none */
     const char *backing_format; /* "qed" or "raw"; NULL when not given */
+    bool intent;                /* keep a write-intent bitmap, QED */
     bool unsafe_backing;        /* do not open the backing file */
     enum image_backing backing_policy; /* what of the backing file's chain may be opened */
 };

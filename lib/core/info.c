@@ -6,11 +6,69 @@
 
 #include <stdlib.h>
 
+#include "base/checked.h"
 #include "format/qed.h"
+#include "format/qed_intent.h"
+
+#define TAIL_STEP (UINT64_C(64) << 20)
+
+static int get_intent(struct info *info, const struct qed_image *qed, struct qed_error *error)
+{
+    struct qed_intent intent;
+    int ret = qed_intent_read(&intent, &info->intent_is_valid, qed->io, &qed->header,
+                              &qed->geometry, error);
+
+    info->has_intent = (qed->header.autoclear_features & QED_AUTOCLEAR_INTENT) != 0;
+    if (info->intent_is_valid) {
+        info->marked_bits = qed_intent_count(&intent);
+        info->tables_a_bit = UINT64_C(1) << intent.shift;
+    }
+    return ret;
+}
+
+/* Where the hole begins that ends a file, walking from `at`; length when there is none. */
+static int find_last_hole(struct io *io, uint64_t at, uint64_t length, uint64_t *hole,
+                          struct qed_error *error)
+{
+    *hole = length;
+    while (at < length) {
+        struct io_run run;
+        int ret = io_next_run(io, at, &run, error);
+
+        if (ret < 0 || run.length == 0)
+            return ret;
+        *hole = run.is_data ? length : at;
+        at += run.length;
+    }
+    return QED_OK;
+}
+
+/* What was made ready ahead at the end of the file; looked for from there, as it may be anything.
+ */
+static int get_tail(struct info *info, const struct qed_image *qed, struct qed_error *error)
+{
+    uint64_t length, from, hole = 0, step = TAIL_STEP;
+    uint64_t l1_end = qed->geometry.l1_table_offset + qed->geometry.table_bytes;
+    int ret = io_get_length(qed->io, &length, error);
+
+    for (from = length; ret == QED_OK && from > 0; step *= 2) {
+        from = from > step ? from - step : 0;
+        ret = find_last_hole(qed->io, from, length, &hole, error);
+        if (ret < 0 || hole > from)
+            break;
+    }
+    if (ret < 0 || length == 0)
+        return ret;
+    hole = max_u64(hole, l1_end);
+    if (checked_round_up(hole, qed->geometry.cluster_size, &hole) && hole < length)
+        info->tail_bytes = round_down(length - hole, qed->geometry.cluster_size);
+    return QED_OK;
+}
 
 int info_get(struct info *info, struct image *image, unsigned int depth, struct qed_error *error)
 {
     const struct qed_image *qed = image_qed(image, depth);
+    int ret = QED_OK;
 
     *info = (struct info){
         .path = image_path(image, depth),
@@ -35,8 +93,13 @@ int info_get(struct info *info, struct image *image, unsigned int depth, struct 
         info->features = qed->header.features;
         info->compat_features = qed->header.compat_features;
         info->autoclear_features = qed->header.autoclear_features;
+        ret = get_intent(info, qed, error);
+        if (ret == QED_OK)
+            ret = get_tail(info, qed, error);
     }
-    return QED_OK;
+    if (ret < 0)
+        info_release(info);
+    return ret;
 }
 
 void info_release(struct info *info)

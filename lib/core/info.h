@@ -14,18 +14,23 @@
 struct info {
     const char *path;
     const char *format;
-    uint64_t virtual_size;       /* guest bytes */
-    uint64_t allocated_bytes;    /* of the file */
-    const char *backing_name;    /* as stored; NULL when there is none */
-    char *full_backing_name;     /* as it would be opened; freed by info_release */
-    const char *backing_format;  /* "raw" when the image says so, else NULL */
-    bool is_qed;                 /* the rest is valid only then */
-    bool is_dirty;               /* NEED_CHECK is set */
-    uint32_t cluster_size;       /* bytes */
-    uint32_t table_size;         /* clusters */
-    uint32_t header_size;        /* clusters */
-    uint64_t l1_table_offset;    /* bytes */
+    uint64_t virtual_size;      /* guest bytes */
+    uint64_t allocated_bytes;   /* of the file */
+    const char *backing_name;   /* as stored; NULL when there is none */
+    char *full_backing_name;    /* as it would be opened; freed by info_release */
+    const char *backing_format; /* "raw" when the image says so, else NULL */
+    bool is_qed;                /* the rest is valid only then */
+    bool is_dirty;              /* NEED_CHECK is set */
+    uint32_t cluster_size;      /* bytes */
+    uint32_t table_size;        /* clusters */
+    uint32_t header_size;       /* clusters */
+    uint64_t l1_table_offset;   /* bytes */
     uint64_t features, compat_features, autoclear_features; /* as stored */
+    bool has_intent;       /* a write-intent bitmap is kept (format/qed_intent.h), */
+    bool intent_is_valid;  /* and its page can be trusted; the rest is valid only then */
+    uint32_t marked_bits;  /* that are set in it */
+    uint64_t tables_a_bit; /* L2 tables that each stands for */
+    uint64_t tail_bytes;   /* at the end of the file, whole clusters in which nothing is stored */
 };
 
 /* Describe the layer at depth of image. */

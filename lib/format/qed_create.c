@@ -8,6 +8,7 @@
 #include <string.h>
 
 #include "base/text.h"
+#include "format/qed_intent.h"
 
 static int validate_backing_name(const char *name, struct qed_error *error)
 {
@@ -53,6 +54,13 @@ static void header_init(struct qed_header *header, const struct qed_create_optio
         .l1_table_offset = options->cluster_size,
         .image_size = options->image_size,
     };
+    if (options->intent) {
+        header->autoclear_features |= QED_AUTOCLEAR_INTENT;
+        header->header_size =
+            (uint32_t)blocks_for(QED_INTENT_OFFSET + QED_INTENT_PAGE,
+                                 (unsigned int)__builtin_ctzll(options->cluster_size));
+        header->l1_table_offset = header->header_size * options->cluster_size;
+    }
     if (!options->backing_name)
         return;
     header->features |= QED_FEATURE_BACKING_FILE;
@@ -62,17 +70,35 @@ static void header_init(struct qed_header *header, const struct qed_create_optio
     header->backing_filename_size = (uint32_t)strlen(options->backing_name);
 }
 
+/* The bitmap of an image that has no tables yet. */
+static int write_intent(struct io *io, const struct qed_header *header, uint64_t length,
+                        struct qed_error *error)
+{
+    struct qed_geometry geometry;
+    struct qed_intent intent;
+    int ret = qed_header_validate(header, length, &geometry, error);
+
+    if (ret < 0)
+        return ret;
+    qed_intent_init(&intent, &geometry);
+    return qed_intent_write(&intent, io, error);
+}
+
 int qed_create(struct io *io, const struct qed_create_options *options, struct qed_error *error)
 {
     struct qed_header header;
+    uint64_t length;
     int ret = qed_create_validate(options, error);
 
     if (ret < 0)
         return ret;
     header_init(&header, options);
-    ret = io_set_length(io, options->cluster_size * (1 + options->table_size), error);
+    length = options->cluster_size * (header.header_size + options->table_size);
+    ret = io_set_length(io, length, error);
     if (ret == QED_OK && options->backing_name)
         ret = io_write(io, options->backing_name, header.backing_filename_size,
                        header.backing_filename_offset, error);
+    if (ret == QED_OK && options->intent)
+        ret = write_intent(io, &header, length, error);
     return ret < 0 ? ret : qed_header_write(io, &header, error);
 }

@@ -15,6 +15,7 @@ struct qed_create_options {
     uint64_t table_size;      /* clusters */
     const char *backing_name; /* as it is to be stored; NULL for none */
     bool backing_is_raw;
+    bool intent; /* keep a write-intent bitmap (qed_intent.h) */
 };
 
 /* Whether an image can be made so; QED_ERR_INVALID with a sentence if not. Touches no file. */

@@ -1,0 +1,14 @@
+/*
+ * What qedtool check --recover prints.
+ * SPDX-License-Identifier: MIT
+ */
+#ifndef SRC_CHECK_RECOVER_H
+#define SRC_CHECK_RECOVER_H
+
+#include "core/recover.h"
+#include "out.h"
+
+void check_recover_human(struct out *out, const struct qed_recovery *recovery);
+void check_recover_json(struct out *out, const char *path, const struct qed_recovery *recovery);
+
+#endif
