@@ -252,18 +252,22 @@ bool image_layers_same_file(const struct image *a, unsigned int depth_a, const s
     return io_identity_equal(&a->layers[depth_a].file.identity, &b->layers[depth_b].file.identity);
 }
 
+bool image_uses_identity(const struct image *image, const struct io_identity *identity)
+{
+    for (unsigned int i = 0; i < image->depth; i++) {
+        if (io_identity_equal(&image->layers[i].file.identity, identity))
+            return true;
+    }
+    return false;
+}
+
 bool image_uses_file(const struct image *image, const char *path)
 {
     struct io_file_info info;
     bool exists;
 
-    if (io_file_query(path, &exists, &info, NULL) < 0 || !exists)
-        return false;
-    for (unsigned int i = 0; i < image->depth; i++) {
-        if (io_identity_equal(&image->layers[i].file.identity, &info.identity))
-            return true;
-    }
-    return false;
+    return io_file_query(path, &exists, &info, NULL) == QED_OK && exists &&
+           image_uses_identity(image, &info.identity);
 }
 
 struct qed_image *image_qed(struct image *image, unsigned int depth)

@@ -11,6 +11,7 @@
 
 #include "base/error.h"
 #include "format/extent.h"
+#include "io/io_file.h"
 
 /* Images in a chain, at most; deeper ones are refused. */
 #define IMAGE_CHAIN_MAX 64
@@ -76,6 +77,9 @@ bool image_layers_same_file(const struct image *a, unsigned int depth_a, const s
 
 /* Whether path is one of the files that the chain consists of; false when it does not exist. */
 bool image_uses_file(const struct image *image, const char *path);
+
+/* Whether that file is one of them. */
+bool image_uses_identity(const struct image *image, const struct io_identity *identity);
 
 /*
  * The next run through the whole chain: at most max_len bytes from virt_off on (max_len not 0, the
