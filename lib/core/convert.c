@@ -12,6 +12,7 @@
 
 #include "base/checked.h"
 #include "base/zero.h"
+#include "core/convert_stream.h"
 #include "core/copy.h"
 #include "core/target.h"
 #include "io/io_cache.h"
@@ -20,7 +21,6 @@
 #define ZERO_STEP_BYTES (UINT64_C(64) << 20)
 #define BUFFER_BYTES (UINT64_C(2) << 20)
 #define SECTOR_BYTES UINT64_C(512)
-#define DIRECT_FROM_BYTES (UINT64_C(32) << 20) /* below, the page cache is as good */
 
 struct convert {
     const struct convert_options *options;
@@ -258,15 +258,6 @@ static int copy_all(struct convert *convert)
     return QED_OK;
 }
 
-static uint64_t next_power_of_two(uint64_t value)
-{
-    uint64_t power = 1;
-
-    while (power < value)
-        power *= 2;
-    return power;
-}
-
 /* Whether the source's layers from depth on are the base's chain, file by file. */
 static bool is_base_chain(const struct image *source, unsigned int depth, const struct image *base)
 {
@@ -290,18 +281,9 @@ static unsigned int find_common(const struct image *source, const struct image *
     return UINT_MAX;
 }
 
-/* Bytes in which data is found zero or not: what was asked for, but what the target takes at once. */
-static uint64_t block_bytes(const struct convert *convert)
-{
-    uint64_t sparse = max_u64(convert->options->sparse_bytes, SECTOR_BYTES);
-    uint64_t unit = min_u64(target_unit(convert->target), CONVERT_SPARSE_MAX);
-
-    return next_power_of_two(max_u64(sparse, unit));
-}
-
 static int prepare_buffers(struct convert *convert)
 {
-    convert->block = block_bytes(convert);
+    convert->block = target_block(convert->target, convert->options->sparse_bytes);
     convert->buffer_bytes = (size_t)max_u64(BUFFER_BYTES, convert->block);
     convert->buffer = malloc(convert->buffer_bytes);
     convert->base_buffer = convert->base ? malloc(convert->buffer_bytes) : NULL;
@@ -310,20 +292,29 @@ static int prepare_buffers(struct convert *convert)
     return QED_OK;
 }
 
-static int check_options(const struct convert *convert, const char *target_path)
+static int check_sparse(uint64_t sparse, struct qed_error *error)
 {
-    uint64_t sparse = convert->options->sparse_bytes;
-
     if (sparse > CONVERT_SPARSE_MAX || sparse % SECTOR_BYTES != 0)
-        return qed_fail(convert->error, QED_ERR_INVALID,
+        return qed_fail(error, QED_ERR_INVALID,
                         "Invalid buffer size for sparse output specified. Valid sizes are "
                         "multiples of 512 up to %" PRIu64
                         ". Select 0 to disable sparse detection (fully allocates output).",
                         CONVERT_SPARSE_MAX);
-    if (image_uses_file(convert->source, target_path))
-        return qed_fail(convert->error, QED_ERR_SAME_FILE,
-                        "%s: the target is the source, or a backing file of it", target_path);
     return QED_OK;
+}
+
+static int is_source(const struct convert *convert, const char *target_path)
+{
+    return qed_fail(convert->error, QED_ERR_SAME_FILE,
+                    "%s: the target is the source, or a backing file of it", target_path);
+}
+
+static int check_source(const struct convert *convert, const char *target_path)
+{
+    if (convert->options->target.has_size)
+        return qed_fail(convert->error, QED_ERR_INVALID,
+                        "-o size cannot be used here: the target is as large as the source");
+    return image_uses_file(convert->source, target_path) ? is_source(convert, target_path) : QED_OK;
 }
 
 static int open_target(struct convert *convert, const char *path)
@@ -372,48 +363,64 @@ static bool is_cold(const struct convert *convert)
 static int copy_in_flight(struct convert *convert)
 {
     const struct convert_options *options = convert->options;
-    bool is_large = image_size(convert->source) >= DIRECT_FROM_BYTES;
+    bool is_large = image_size(convert->source) >= COPY_DIRECT_FROM_BYTES;
+    bool to_stream = target_is_stream(convert->target);
     struct copy_options copy = {.depth = options->depth,
-                                .block = block_bytes(convert),
-                                .store_zeroes = options->sparse_bytes == 0,
+                                .block = target_block(convert->target, options->sparse_bytes),
+                                .store_zeroes = options->sparse_bytes == 0 && !to_stream,
+                                .unplaced = to_stream,
                                 .out_of_order = options->out_of_order,
                                 .offload = options->offload,
                                 .progress = options->progress,
                                 .progress_context = options->progress_context};
 
-    copy.direct_reads = options->source_cache == CONVERT_CACHE_NONE ||
-                        (options->source_cache == CONVERT_CACHE_AUTO && is_large &&
-                         is_cold(convert));
-    copy.direct_writes = options->target_cache == CONVERT_CACHE_NONE ||
-                         (options->target_cache == CONVERT_CACHE_AUTO && is_large);
+    copy.direct_reads =
+        options->source_cache == CONVERT_CACHE_NONE ||
+        (options->source_cache == CONVERT_CACHE_AUTO && is_large && is_cold(convert));
+    copy.direct_writes = !to_stream && (options->target_cache == CONVERT_CACHE_NONE ||
+                                        (options->target_cache == CONVERT_CACHE_AUTO && is_large));
     if (copy.direct_writes)
         target_lengthen_ahead(convert->target);
     return copy_image(convert->source, convert->source_path, convert->target, &copy,
                       convert->error);
 }
 
-int convert_image(const char *source_path, const char *target_path,
-                  const struct convert_options *options, struct qed_error *error)
+/* By way of placed data where that can be; a stream gets it in order. */
+static int copy(struct convert *convert)
+{
+    struct io_identity file;
+    bool can_place;
+    int ret = target_start_placing(convert->target, &can_place, convert->error);
+
+    if (ret < 0)
+        return ret;
+    if (!target_is_stream(convert->target))
+        return can_place ? copy_in_flight(convert) : copy_by_buffer(convert);
+    if (target_stream_identity(convert->target, &file) &&
+        image_uses_identity(convert->source, &file))
+        return is_source(convert, target_path(convert->target));
+    target_set_stop(convert->target, convert->options->stop, convert->options->stop_context);
+    return copy_in_flight(convert);
+}
+
+static int convert_from_image(const char *source_path, const char *target_path,
+                              const struct convert_options *options, struct qed_error *error)
 {
     struct image_options source_options = {.format = options->source_format,
                                            .share = options->share_source,
                                            .backing = options->backing};
-    bool can_place;
-    struct convert convert = {
-        .options = options, .source_path = source_path, .error = error};
+    struct convert convert = {.options = options, .source_path = source_path, .error = error};
     int ret = image_open(&convert.source, source_path, &source_options, error);
 
     if (ret == QED_OK)
-        ret = check_options(&convert, target_path);
+        ret = check_source(&convert, target_path);
     if (ret == QED_OK)
         ret = open_target(&convert, target_path);
     if (ret < 0)
         goto out;
     convert.base = target_base(convert.target);
     convert.common_from = find_common(convert.source, convert.base);
-    ret = target_start_placing(convert.target, &can_place, error);
-    if (ret == QED_OK)
-        ret = can_place ? copy_in_flight(&convert) : copy_by_buffer(&convert);
+    ret = copy(&convert);
     if (options->target_cache == CONVERT_CACHE_UNSAFE)
         target_skip_flush(convert.target);
     if (ret == QED_OK)
@@ -424,4 +431,18 @@ out:
     target_close(convert.target);
     image_close(convert.source);
     return ret;
+}
+
+int convert_image(const char *source_path, const char *target_path,
+                  const struct convert_options *options, struct qed_error *error)
+{
+    bool from_stream = stream_source_wanted(source_path, options->source_format);
+    int ret = check_sparse(options->sparse_bytes, error);
+
+    if (ret == QED_OK)
+        ret = convert_stream_check(options, from_stream, target_path, error);
+    if (ret < 0)
+        return ret;
+    return from_stream ? convert_from_stream(source_path, target_path, options, error)
+                       : convert_from_image(source_path, target_path, options, error);
 }

@@ -25,11 +25,15 @@ enum convert_cache {
 };
 
 struct convert_options {
-    const char *source_format;    /* "qed", "raw", NULL to probe */
-    bool share_source;            /* take no locks on the source's files */
-    enum image_backing backing;   /* policy for the source's and the target's backing files */
-    struct create_options target; /* format, geometry, backing file; its size is the source's */
-    bool existing;                /* write into a target that is there */
+    const char *source_format;  /* "qed", "raw", "raw.gz", NULL to probe */
+    bool share_source;          /* take no locks on the source's files */
+    enum image_backing backing; /* policy for the source's and the target's backing files */
+    /*
+     * Format, geometry, backing file. Its size is the source's; one that is given is for a source
+     * that is a stream, which must have just so many bytes.
+     */
+    struct create_options target;
+    bool existing; /* write into a target that is there */
     /*
      * Aligned blocks of this many bytes that are all zero are not stored; a multiple of 512. 0:
      * store everything.
@@ -41,10 +45,14 @@ struct convert_options {
     bool offload;       /* the kernel copies where it can, without a look for zeroes */
     copy_progress_fn *progress; /* may be NULL */
     void *progress_context;
+    /* Whether to stop; asked by any thread while it waits for a pipe. May be NULL. */
+    bool (*stop)(void *context);
+    void *stop_context;
 };
 
 /*
  * Copy the guest's bytes of source_path into an image at target_path, flushed to stable storage.
+ * "-" is standard input, or output; see stream_source.h for what else is a stream.
  * The source is validated before the target is touched. A new target appears only when it is whole;
  * an existing one that failed holds part of the data.
  */

@@ -10,6 +10,7 @@
 
 #include "base/checked.h"
 #include "core/image.h"
+#include "format/gzip_writer.h"
 #include "format/qed_create.h"
 #include "format/raw.h"
 
@@ -19,6 +20,7 @@ void create_options_init(struct create_options *options)
         .format = "qed",
         .cluster_size = QED_CLUSTER_SIZE_DEFAULT,
         .table_size = QED_TABLE_SIZE_DEFAULT,
+        .gzip_level = GZIP_LEVEL_DEFAULT,
     };
 }
 
@@ -71,16 +73,25 @@ int create_prepare(struct create_options *options, const char *path, struct qed_
     return QED_OK;
 }
 
-/* Sizes are rounded up to whole sectors. */
-static uint64_t guest_size(const struct create_options *options)
+uint64_t create_round_size(uint64_t bytes)
 {
-    return blocks_for(options->size, RAW_SECTOR_SHIFT) << RAW_SECTOR_SHIFT;
+    return blocks_for(bytes, RAW_SECTOR_SHIFT) << RAW_SECTOR_SHIFT;
+}
+
+uint64_t create_size_max(const struct create_options *options)
+{
+    if (is_raw(options))
+        return QED_IMAGE_SIZE_LIMIT;
+    if (!qed_cluster_size_valid(options->cluster_size) ||
+        !qed_table_size_valid(options->table_size))
+        return 0;
+    return qed_image_size_max((uint32_t)options->cluster_size, (uint32_t)options->table_size);
 }
 
 static void qed_options(struct qed_create_options *qed, const struct create_options *options)
 {
     *qed = (struct qed_create_options){
-        .image_size = guest_size(options),
+        .image_size = create_round_size(options->size),
         .cluster_size = options->cluster_size,
         .table_size = options->table_size,
         .backing_name = options->backing_name,
@@ -117,7 +128,7 @@ int create_begin(struct io_replace **out, struct io **io, const char *path,
     if (ret < 0)
         return ret;
     if (is_raw(options)) {
-        ret = io_set_length(*io, guest_size(options), error);
+        ret = io_set_length(*io, create_round_size(options->size), error);
     } else {
         qed_options(&qed, options);
         ret = qed_create(*io, &qed, error);

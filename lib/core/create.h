@@ -15,7 +15,7 @@
 
 /* Strings are the caller's. */
 struct create_options {
-    const char *format;         /* "qed" or "raw" */
+    const char *format;         /* "qed" or "raw"; of a stream (stream_sink.h) "raw.gz", too */
     bool has_size;              /* else the backing file's size is taken */
     uint64_t size;              /* guest bytes as asked for */
     uint64_t cluster_size;      /* bytes, QED */
@@ -23,6 +23,7 @@ struct create_options {
     bool has_table_size;        /* it was asked for, not the default */
     const char *backing_name;   /* as it is to be stored, QED; NULL for none */
     const char *backing_format; /* "qed" or "raw"; NULL when not given */
+    int gzip_level;             /* 0 to 9, raw.gz */
     bool unsafe_backing;        /* do not open the backing file */
     enum image_backing backing_policy; /* what of the backing file's chain may be opened */
 };
@@ -35,6 +36,12 @@ void create_options_init(struct create_options *options);
  * given. Fails where the backing file cannot be opened or there is no size.
  */
 int create_prepare(struct create_options *options, const char *path, struct qed_error *error);
+
+/* The most guest bytes that a geometry, or a raw file, allows; 0 when the geometry is invalid. */
+uint64_t create_size_max(const struct create_options *options);
+
+/* Guest bytes in whole sectors, as images have them. */
+uint64_t create_round_size(uint64_t bytes);
 
 /* Validate what create_prepare has prepared against the format; touches no file. */
 int create_validate(const struct create_options *options, struct qed_error *error);

@@ -8,11 +8,14 @@
 #include <string.h>
 
 #include "base/checked.h"
+#include "core/stream_sink.h"
 #include "format/qed_build.h"
 #include "format/qed_write.h"
 #include "io/io_file.h"
 
 #define RAW_UNIT 4096
+#define STREAM_UNIT 65536
+#define UNIT_MAX (UINT64_C(16) << 20)
 #define ZERO_BYTES ((size_t)1 << 20)
 #define AHEAD_BYTES (UINT64_C(64) << 20)
 
@@ -20,12 +23,14 @@ struct target {
     char *path;
     struct io_replace *replace; /* a new target's; NULL for one that was there */
     struct image *existing;     /* NULL for a new target */
+    struct stream_sink *sink;   /* NULL but for streams, which have nothing else of all this */
     struct io *io;              /* owned by replace or existing */
     struct qed_image *qed;      /* NULL for raw; owned here when new, else by existing */
     struct qed_build *build;    /* of a new QED image without backing file; NULL for others */
     struct qed_writer *writer;  /* of other QED images; NULL for raw */
     bool lengthens, no_flush;
-    uint64_t length; /* of the file, as far as it was made longer ahead */
+    uint64_t length; /* of the file, as far as it was made so or longer ahead */
+    uint64_t room;   /* see target_room */
     struct image *base;
     void *zeroes; /* ZERO_BYTES, made when needed */
 };
@@ -61,8 +66,16 @@ static int open_new(struct target *target, const struct create_options *create,
                     enum image_backing backing, struct qed_error *error)
 {
     struct create_options options = *create;
-    int ret = create_prepare(&options, target->path, error);
+    int ret;
 
+    target->room = options.has_size ? options.size : create_size_max(&options);
+    if (!options.has_size) {
+        options.has_size = true;
+        options.size = strcmp(options.format, "raw") == 0 ? 0 : target->room;
+    }
+    if (strcmp(options.format, "raw") == 0)
+        target->length = create_round_size(options.size);
+    ret = create_prepare(&options, target->path, error);
     if (ret == QED_OK)
         ret = create_begin(&target->replace, &target->io, target->path, &options, error);
     if (ret < 0 || strcmp(options.format, "raw") == 0)
@@ -83,7 +96,8 @@ static int open_existing(struct target *target, const struct create_options *cre
 
     if (ret < 0)
         return ret;
-    if (image_size(target->existing) < create->size)
+    target->room = image_size(target->existing);
+    if (create->has_size && target->room < create->size)
         return qed_fail(error, QED_ERR_INVALID, "output file is smaller than input file");
     target->io = image_io(target->existing, 0);
     target->qed = image_qed(target->existing, 0);
@@ -96,33 +110,46 @@ static int open_existing(struct target *target, const struct create_options *cre
     return ret < 0 ? ret : start_writer(target, error);
 }
 
+static int open_stream(struct target *target, const char *path, const struct create_options *create,
+                       struct qed_error *error)
+{
+    target->room = create->has_size ? create->size : QED_IMAGE_SIZE_LIMIT;
+    return stream_sink_open(&target->sink, path, create, error);
+}
+
+static int open_file(struct target *target, const struct create_options *create, bool existing,
+                     enum image_backing backing, struct qed_error *error)
+{
+    struct io_file_info info;
+    bool exists;
+    int ret = io_file_query(target->path, &exists, &info, error);
+
+    if (ret < 0)
+        return ret;
+    if (exists && info.is_block_device && strcmp(create->format, "raw") == 0)
+        existing = true;
+    return existing ? open_existing(target, create, backing, error)
+                    : open_new(target, create, backing, error);
+}
+
 int target_open(struct target **out, const char *path, const struct create_options *create,
                 bool existing, enum image_backing backing, struct qed_error *error)
 {
     struct target *target = calloc(1, sizeof(*target));
-    struct io_file_info info;
-    bool exists;
     int ret = QED_ERR_NO_MEMORY;
 
     if (target)
-        target->path = strdup(path);
-    if (!target || !target->path) {
+        target->path = strdup(strcmp(path, "-") == 0 ? "standard output" : path);
+    if (!target || !target->path)
         qed_fail(error, ret, "out of memory");
-        goto out;
-    }
-    ret = io_file_query(path, &exists, &info, error);
+    else if (stream_sink_wanted(path, create->format))
+        ret = open_stream(target, path, create, error);
+    else
+        ret = open_file(target, create, existing, backing, error);
     if (ret < 0)
-        goto out;
-    if (exists && info.is_block_device && strcmp(create->format, "raw") == 0)
-        existing = true;
-    ret = existing ? open_existing(target, create, backing, error)
-                   : open_new(target, create, backing, error);
-    if (ret < 0)
-        goto out;
-    *out = target;
-    target = NULL;
-out:
-    target_close(target);
+        target_close(target);
+    else
+        *out = target;
     return ret;
 }
 
@@ -136,6 +163,7 @@ void target_close(struct target *target)
         qed_close(target->qed);
     image_close(target->existing);
     io_replace_end(target->replace);
+    stream_sink_close(target->sink);
     image_close(target->base);
     free(target->zeroes);
     free(target->path);
@@ -154,7 +182,9 @@ int target_finish(struct target *target, struct qed_error *error)
 {
     int ret = target->build ? qed_build_finish(target->build, error) : QED_OK;
 
-    if (ret == QED_OK)
+    if (target->sink)
+        ret = stream_sink_finish(target->sink, !target->no_flush, error);
+    else if (ret == QED_OK)
         ret = finish_data(target, error);
     if (ret == QED_OK && target->replace)
         ret = target->no_flush ? io_replace_publish_unflushed(target->replace, error)
@@ -164,6 +194,10 @@ int target_finish(struct target *target, struct qed_error *error)
 
 int target_start_placing(struct target *target, bool *can, struct qed_error *error)
 {
+    if (target->sink) {
+        *can = false;
+        return QED_OK;
+    }
     *can = !target->qed ||
            (!target->existing && !target->base && qed_build_fits(&target->qed->geometry));
     if (!*can || !target->qed)
@@ -198,8 +232,11 @@ int target_place(struct target *target, uint64_t virt_off, uint64_t len, uint64_
     int ret;
 
     *file_off = virt_off;
-    if (!target->build)
+    if (!target->build) {
+        if (target->replace)
+            lengthen_ahead(target, virt_off + len);
         return QED_OK;
+    }
     ret = qed_build_data(target->build, virt_off,
                          blocks_for(len, target->qed->geometry.cluster_shift), file_off, error);
     if (ret == QED_OK)
@@ -220,6 +257,8 @@ struct io *target_io(struct target *target)
 int target_write(struct target *target, uint64_t virt_off, const void *buffer, size_t len,
                  struct qed_error *error)
 {
+    if (target->sink)
+        return stream_sink_write(target->sink, buffer, len, error);
     if (target->writer)
         return qed_writer_write(target->writer, virt_off, buffer, len, error);
     return io_write(target->io, buffer, len, virt_off, error);
@@ -247,6 +286,8 @@ static int store_zeroes(struct target *target, uint64_t virt_off, uint64_t len,
 int target_zero(struct target *target, uint64_t virt_off, uint64_t len, bool stored,
                 struct qed_error *error)
 {
+    if (target->sink)
+        return stream_sink_zero(target->sink, len, error);
     if (stored)
         return store_zeroes(target, virt_off, len, error);
     if (target->writer)
@@ -261,7 +302,50 @@ struct image *target_base(struct target *target)
 
 uint64_t target_unit(const struct target *target)
 {
+    if (target->sink)
+        return STREAM_UNIT;
     return target->qed ? target->qed->geometry.cluster_size : RAW_UNIT;
+}
+
+uint64_t target_block(const struct target *target, uint64_t at_least)
+{
+    uint64_t block = min_u64(target_unit(target), UNIT_MAX);
+
+    while (block < at_least)
+        block *= 2;
+    return block;
+}
+
+bool target_is_stream(const struct target *target)
+{
+    return target->sink != NULL;
+}
+
+void target_set_stop(struct target *target, bool (*stop)(void *context), void *context)
+{
+    if (target->sink)
+        stream_sink_set_stop(target->sink, stop, context);
+}
+
+bool target_stream_identity(const struct target *target, struct io_identity *identity)
+{
+    return target->sink && stream_sink_identity(target->sink, identity);
+}
+
+uint64_t target_room(const struct target *target)
+{
+    return target->room;
+}
+
+int target_set_size(struct target *target, uint64_t size, struct qed_error *error)
+{
+    int ret = QED_OK;
+
+    if (!target->replace)
+        return QED_OK;
+    ret = target->qed ? qed_set_image_size(target->qed, size, error)
+                      : io_set_length(target->io, size, error);
+    return ret < 0 ? qed_fail_prefix(error, ret, "%s", target->path) : QED_OK;
 }
 
 const char *target_path(const struct target *target)

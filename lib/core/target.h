@@ -16,12 +16,32 @@
 struct target;
 
 /*
- * Open a target for create->size guest bytes at path. Existing: it must be an image of
- * create->format, large enough, and not in need of a check; the other options do not count. Else
- * it is made, with create_prepare and create_validate first; block devices are written in place.
+ * Open a target for create->size guest bytes at path; without a size, for any number (see
+ * target_room). Existing: it must be an image of create->format, large enough, and not in need of a
+ * check; the other options do not count. Else it is made, with create_prepare and create_validate
+ * first; block devices are written in place.
  */
 int target_open(struct target **target, const char *path, const struct create_options *create,
                 bool existing, enum image_backing backing, struct qed_error *error);
+
+/* Whether it takes bytes one after the other: target_write and target_zero in order, no target_io.
+ */
+bool target_is_stream(const struct target *target);
+
+/* For a stream: asked, in whatever thread, while the other end is waited for. */
+void target_set_stop(struct target *target, bool (*stop)(void *context), void *context);
+
+/* Which file a stream goes to, when it is one that was there; else false. */
+bool target_stream_identity(const struct target *target, struct io_identity *identity);
+
+/*
+ * Guest bytes that an existing target has, or that a new one may come to have with
+ * target_set_size.
+ */
+uint64_t target_room(const struct target *target);
+
+/* Give a new target its size, which is known only now; all data is inside. Before target_finish. */
+int target_set_size(struct target *target, uint64_t size, struct qed_error *error);
 
 /* Release; a new target that was not finished is removed. NULL-safe. */
 void target_close(struct target *target);
@@ -33,9 +53,9 @@ int target_write(struct target *target, uint64_t virt_off, const void *buffer, s
                  struct qed_error *error);
 
 /*
- * Begin to have data written straight to the file, at places that target_place gives out, instead of
- * through target_write; before anything is written. *can is false, and nothing changes, where that
- * cannot be done: over a backing file, and in a QED image that was there.
+ * Begin to have data written straight to the file, at places that target_place gives out, instead
+ * of through target_write; before anything is written. *can is false, and nothing changes, where
+ * that cannot be done: over a backing file, and in a QED image that was there.
  */
 int target_start_placing(struct target *target, bool *can, struct qed_error *error);
 
@@ -74,6 +94,9 @@ struct image *target_base(struct target *target);
 
 /* Bytes that are best written together: a cluster, or 4096 for raw. A power of two. */
 uint64_t target_unit(const struct target *target);
+
+/* In what blocks data is best found zero or not: a power of two, at_least bytes, whole units. */
+uint64_t target_block(const struct target *target, uint64_t at_least);
 
 const char *target_path(const struct target *target);
 
