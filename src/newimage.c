@@ -12,17 +12,28 @@
 #include "opts.h"
 #include "report.h"
 
-enum list_option { LIST_BACKING_FILE, LIST_BACKING_FMT, LIST_CLUSTER_SIZE, LIST_SIZE, LIST_TABLE_SIZE };
+enum list_option {
+    LIST_BACKING_FILE,
+    LIST_BACKING_FMT,
+    LIST_CLUSTER_SIZE,
+    LIST_PREALLOCATION,
+    LIST_SIZE,
+    LIST_TABLE_SIZE,
+};
 
 static const struct {
     const char *name, *type, *help;
-    bool for_raw;
+    const char *raw_help; /* NULL when raw has no such option */
 } list_options[] = {
-    [LIST_BACKING_FILE] = {"backing_file", "<str>", "File name of a base image", false},
-    [LIST_BACKING_FMT] = {"backing_fmt", "<str>", "Image format of the base image", false},
-    [LIST_CLUSTER_SIZE] = {"cluster_size", "<size>", "Cluster size (in bytes)", false},
-    [LIST_SIZE] = {"size", "<size>", "Virtual disk size", true},
-    [LIST_TABLE_SIZE] = {"table_size", "<size>", "L1/L2 table size (in clusters)", false},
+    [LIST_BACKING_FILE] = {"backing_file", "<str>", "File name of a base image", NULL},
+    [LIST_BACKING_FMT] = {"backing_fmt", "<str>", "Image format of the base image", NULL},
+    [LIST_CLUSTER_SIZE] = {"cluster_size", "<size>", "Cluster size (in bytes)", NULL},
+    [LIST_PREALLOCATION] =
+        {"preallocation", "<str>",
+         "Preallocation mode (allowed values: off, metadata, falloc, full)",
+         "Preallocation mode (allowed values: off, falloc, full)"},
+    [LIST_SIZE] = {"size", "<size>", "Virtual disk size", "Virtual disk size"},
+    [LIST_TABLE_SIZE] = {"table_size", "<size>", "L1/L2 table size (in clusters)", NULL},
 };
 
 #define LIST_OPTION_COUNT (sizeof(list_options) / sizeof(list_options[0]))
@@ -77,11 +88,6 @@ static char *next_element(char **rest)
     return element;
 }
 
-static bool is_raw(const struct newimage *image)
-{
-    return strcmp(image->options.format, "raw") == 0;
-}
-
 static int bad_element(const char *subject, const char *sentence, const char *what)
 {
     if (subject)
@@ -97,8 +103,7 @@ static int set_option(struct newimage *image, enum list_option option, const cha
     struct create_options *options = &image->options;
     uint64_t bytes = 0;
 
-    if (option != LIST_BACKING_FILE && option != LIST_BACKING_FMT &&
-        !units_parse_size(value, &bytes))
+    if (strcmp(list_options[option].type, "<size>") == 0 && !units_parse_size(value, &bytes))
         return bad_element(subject, "Invalid size in option", list_options[option].name);
     switch (option) {
     case LIST_BACKING_FILE:
@@ -109,6 +114,9 @@ static int set_option(struct newimage *image, enum list_option option, const cha
         break;
     case LIST_CLUSTER_SIZE:
         options->cluster_size = bytes;
+        break;
+    case LIST_PREALLOCATION:
+        options->preallocation = value;
         break;
     case LIST_TABLE_SIZE:
         options->table_size = bytes;
@@ -134,7 +142,7 @@ static int parse_element(struct newimage *image, char *element, const char *subj
         *equals = '\0';
     for (size_t i = 0; i < LIST_OPTION_COUNT; i++) {
         if (strcmp(element, list_options[i].name) != 0 ||
-            (is_raw(image) && !list_options[i].for_raw))
+            (create_is_raw(&image->options) && !list_options[i].raw_help))
             continue;
         if (!equals)
             return bad_element(subject, "No value given for option", element);
@@ -173,10 +181,10 @@ void newimage_print_help(const char *format)
     for (size_t i = 0; i < LIST_OPTION_COUNT; i++) {
         char name[64];
 
-        if (raw && !list_options[i].for_raw)
+        if (raw && !list_options[i].raw_help)
             continue;
         snprintf(name, sizeof(name), "%s=%s", list_options[i].name, list_options[i].type);
-        printf("  %-22s - %s\n", name, list_options[i].help);
+        printf("  %-22s - %s\n", name, raw ? list_options[i].raw_help : list_options[i].help);
     }
 }
 

@@ -13,8 +13,11 @@
 #include "base/checked.h"
 #include "base/zero.h"
 #include "core/copy.h"
+#include "core/preallocate.h"
+#include "core/space.h"
 #include "core/target.h"
 #include "io/io_cache.h"
+#include "io/io_file.h"
 
 /* Zeroes that have to be stored, or compared, in one step: so that a signal is heard in between. */
 #define ZERO_STEP_BYTES (UINT64_C(64) << 20)
@@ -23,7 +26,8 @@
 #define DIRECT_FROM_BYTES (UINT64_C(32) << 20) /* below, the page cache is as good */
 
 struct convert {
-    const struct convert_options *options;
+    struct convert_options settled;        /* what the options come to */
+    const struct convert_options *options; /* that */
     const char *source_path;
     struct image *source;
     struct extent run; /* of the source, as last looked up */
@@ -178,6 +182,12 @@ static bool report_progress(const struct convert *convert, uint64_t done)
            options->progress(options->progress_context, done, image_size(convert->source));
 }
 
+/* Whether to stop, asked before anything is copied. */
+static bool is_stopped(void *context)
+{
+    return report_progress(context, 0);
+}
+
 /* Copy len bytes, at most a buffer, of whatever is at virt_off, which is aligned to a block. */
 static int copy_buffer(struct convert *convert, uint64_t virt_off, size_t len)
 {
@@ -303,7 +313,7 @@ static int prepare_buffers(struct convert *convert)
 {
     convert->block = block_bytes(convert);
     convert->buffer_bytes = (size_t)max_u64(BUFFER_BYTES, convert->block);
-    convert->buffer = malloc(convert->buffer_bytes);
+    convert->buffer = io_queue_buffer(convert->buffer_bytes);
     convert->base_buffer = convert->base ? malloc(convert->buffer_bytes) : NULL;
     if (!convert->buffer || (convert->base && !convert->base_buffer))
         return qed_fail(convert->error, QED_ERR_NO_MEMORY, "out of memory");
@@ -335,9 +345,11 @@ static int open_target(struct convert *convert, const char *path)
     create.size = image_size(convert->source);
     create.has_size = true;
     create.backing_policy = options->backing;
+    create.stop = is_stopped;
+    create.stop_context = convert;
     ret = target_open(&convert->target, path, &create, options->existing, options->backing,
                       convert->error);
-    if (ret < 0 && !options->existing)
+    if (ret < 0 && ret != QED_ERR_STOPPED && !options->existing)
         return qed_fail_prefix(convert->error, ret, "%s: error while converting %s", path,
                                create.format);
     return ret;
@@ -346,8 +358,20 @@ static int open_target(struct convert *convert, const char *path)
 /* One buffer after the other, for targets that have something of their own below. */
 static int copy_by_buffer(struct convert *convert)
 {
+    const struct convert_options *options = convert->options;
     int ret = prepare_buffers(convert);
 
+    if (options->offload)
+        return qed_fail(convert->error, QED_ERR_INVALID,
+                        "%s: -C cannot be used here: the kernel cannot copy into clusters of a QED "
+                        "image that is there, over a backing file, or of more than 1 MiB",
+                        target_path(convert->target));
+    for (unsigned int i = 0; options->source_cache == CONVERT_CACHE_NONE &&
+                             i < image_depth(convert->source);
+         i++)
+        io_file_use_direct(image_io(convert->source, i), false);
+    if (options->target_cache == CONVERT_CACHE_NONE)
+        target_write_direct(convert->target);
     return ret < 0 ? ret : copy_all(convert);
 }
 
@@ -392,33 +416,96 @@ static int copy_in_flight(struct convert *convert)
                       convert->error);
 }
 
-int convert_image(const char *source_path, const char *target_path,
-                  const struct convert_options *options, struct qed_error *error)
+/* What options mean for others; what they cannot go together with is refused. */
+static int settle_options(struct convert *convert, const struct convert_options *options)
 {
+    struct convert_options *settled = &convert->settled;
+    enum preallocation mode;
+    int ret;
+
+    *settled = *options;
+    convert->options = settled;
+    if (options->existing)
+        settled->target.preallocation = NULL;
+    ret = preallocation_mode(&settled->target, &mode, NULL);
+    if (ret < 0 || mode < PREALLOCATION_FALLOC) /* what is wrong is told by who makes the target */
+        return QED_OK;
+    if (options->offload)
+        return qed_fail(convert->error, QED_ERR_INVALID,
+                        "-C cannot be used with preallocation=%s: what the kernel copies may share "
+                        "its space",
+                        options->target.preallocation);
+    if (mode == PREALLOCATION_FULL)
+        settled->sparse_bytes = 0;
+    return QED_OK;
+}
+
+/* Tell when the target's file system may be too small. */
+static int check_space(struct convert *convert)
+{
+    const struct convert_options *options = convert->options;
+    struct space_options space = {.target = &options->target,
+                                  .common_from = convert->common_from,
+                                  .store_zeroes = options->sparse_bytes == 0,
+                                  .stop = is_stopped,
+                                  .stop_context = convert};
+    uint64_t needed, left;
+    bool is_short;
+    int ret;
+
+    if (!options->short_of_space)
+        return QED_OK;
+    ret = space_check(convert->source, convert->target, &space, &is_short, &needed, &left);
+    if (ret < 0)
+        return qed_fail(convert->error, ret, "%s: interrupted", target_path(convert->target));
+    if (is_short)
+        options->short_of_space(options->progress_context, needed, left);
+    return QED_OK;
+}
+
+/* Open, and get ready to copy; *can_place: many buffers at a time. */
+static int open_both(struct convert *convert, const char *target_path, bool *can_place)
+{
+    const struct convert_options *options = convert->options;
     struct image_options source_options = {.format = options->source_format,
                                            .share = options->share_source,
                                            .backing = options->backing};
-    bool can_place;
-    struct convert convert = {
-        .options = options, .source_path = source_path, .error = error};
-    int ret = image_open(&convert.source, source_path, &source_options, error);
+    int ret = image_open(&convert->source, convert->source_path, &source_options, convert->error);
 
     if (ret == QED_OK)
-        ret = check_options(&convert, target_path);
+        ret = check_options(convert, target_path);
     if (ret == QED_OK)
-        ret = open_target(&convert, target_path);
+        ret = open_target(convert, target_path);
     if (ret < 0)
-        goto out;
-    convert.base = target_base(convert.target);
-    convert.common_from = find_common(convert.source, convert.base);
-    ret = target_start_placing(convert.target, &can_place, error);
+        return ret;
+    convert->base = target_base(convert->target);
+    convert->common_from = find_common(convert->source, convert->base);
+    if (options->target_cache == CONVERT_CACHE_UNSAFE)
+        target_skip_flush(convert->target);
+    if (options->target_is_zero)
+        ret = target_assume_zero(convert->target, convert->error);
+    if (ret == QED_OK)
+        ret = target_start_placing(convert->target, can_place, convert->error);
+    if (target_needs_order(convert->target))
+        convert->settled.out_of_order = false;
+    return ret;
+}
+
+int convert_image(const char *source_path, const char *target_path,
+                  const struct convert_options *options, struct qed_error *error)
+{
+    struct convert convert = {.source_path = source_path, .error = error};
+    bool can_place = false;
+    int ret = settle_options(&convert, options);
+
+    if (ret == QED_OK)
+        ret = open_both(&convert, target_path, &can_place);
+    if (ret == QED_OK)
+        ret = check_space(&convert);
     if (ret == QED_OK)
         ret = can_place ? copy_in_flight(&convert) : copy_by_buffer(&convert);
-    if (options->target_cache == CONVERT_CACHE_UNSAFE)
-        target_skip_flush(convert.target);
     if (ret == QED_OK)
         ret = target_finish(convert.target, error);
-out:
     free(convert.buffer);
     free(convert.base_buffer);
     target_close(convert.target);

@@ -24,12 +24,16 @@ enum convert_cache {
     CONVERT_CACHE_UNSAFE,    /* through it, not flushed */
 };
 
+/* Told, before anything is copied, that more bytes may be needed than the file system has left. */
+typedef void convert_space_fn(void *context, uint64_t needed, uint64_t left);
+
 struct convert_options {
     const char *source_format;    /* "qed", "raw", NULL to probe */
     bool share_source;            /* take no locks on the source's files */
     enum image_backing backing;   /* policy for the source's and the target's backing files */
     struct create_options target; /* format, geometry, backing file; its size is the source's */
     bool existing;                /* write into a target that is there */
+    bool target_is_zero;          /* it reads as zeroes; only with existing */
     /*
      * Aligned blocks of this many bytes that are all zero are not stored; a multiple of 512. 0:
      * store everything.
@@ -39,6 +43,7 @@ struct convert_options {
     unsigned int depth; /* buffers in flight; 0: as measured best */
     bool out_of_order;  /* buffers are written as they have been read, whatever their order */
     bool offload;       /* the kernel copies where it can, without a look for zeroes */
+    convert_space_fn *short_of_space; /* may be NULL */
     copy_progress_fn *progress; /* may be NULL */
     void *progress_context;
 };

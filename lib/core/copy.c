@@ -483,7 +483,7 @@ int copy_image(struct image *source, const char *source_name, struct target *tar
 
     if (ret == QED_OK)
         ret = make_queue(&copy);
-    if (ret == QED_OK && !options->store_zeroes && target_is_new(target))
+    if (ret == QED_OK && !options->store_zeroes && target_may_share(target))
         ret = try_clone(&copy);
     if (ret == QED_OK)
         ret = copy_all(&copy);

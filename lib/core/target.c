@@ -8,6 +8,7 @@
 #include <string.h>
 
 #include "base/checked.h"
+#include "core/preallocate.h"
 #include "format/qed_build.h"
 #include "format/qed_write.h"
 #include "io/io_file.h"
@@ -24,6 +25,9 @@ struct target {
     struct qed_image *qed;      /* NULL for raw; owned here when new, else by existing */
     struct qed_build *build;    /* of a new QED image without backing file; NULL for others */
     struct qed_writer *writer;  /* of other QED images; NULL for raw */
+    bool has_places;   /* every guest byte has its place, from data_off on */
+    uint64_t data_off; /* 0 for raw */
+    bool may_share, assume_zero;
     bool lengthens, no_flush;
     uint64_t length; /* of the file, as far as it was made longer ahead */
     struct image *base;
@@ -57,6 +61,24 @@ static int start_writer(struct target *target, struct qed_error *error)
     return ret < 0 ? qed_fail_prefix(error, ret, "Could not open '%s'", target->path) : QED_OK;
 }
 
+/* What the new image's preallocation means for who writes to it. */
+static int settle_places(struct target *target, const struct create_options *options,
+                         struct qed_error *error)
+{
+    struct qed_places places;
+    enum preallocation mode;
+    int ret = preallocation_mode(options, &mode, error);
+
+    /* Space that is shared is not there for a later write. */
+    target->may_share = mode < PREALLOCATION_FALLOC;
+    target->has_places = create_is_raw(options) || mode != PREALLOCATION_OFF;
+    if (ret < 0 || !target->has_places || create_is_raw(options))
+        return ret;
+    ret = preallocation_places(options, &places, error);
+    target->data_off = places.data_off;
+    return ret;
+}
+
 static int open_new(struct target *target, const struct create_options *create,
                     enum image_backing backing, struct qed_error *error)
 {
@@ -65,7 +87,9 @@ static int open_new(struct target *target, const struct create_options *create,
 
     if (ret == QED_OK)
         ret = create_begin(&target->replace, &target->io, target->path, &options, error);
-    if (ret < 0 || strcmp(options.format, "raw") == 0)
+    if (ret == QED_OK)
+        ret = settle_places(target, &options, error);
+    if (ret < 0 || create_is_raw(&options))
         return ret;
     ret = qed_open(&target->qed, target->io, true, error);
     if (ret == QED_OK && options.backing_name)
@@ -87,6 +111,7 @@ static int open_existing(struct target *target, const struct create_options *cre
         return qed_fail(error, QED_ERR_INVALID, "output file is smaller than input file");
     target->io = image_io(target->existing, 0);
     target->qed = image_qed(target->existing, 0);
+    target->has_places = !target->qed;
     if (!target->qed)
         return QED_OK;
     name = image_backing_name(target->existing, 0);
@@ -94,6 +119,17 @@ static int open_existing(struct target *target, const struct create_options *cre
         ret = open_base(target, name, image_backing_is_raw(target->existing, 0) ? "raw" : NULL,
                         backing, error);
     return ret < 0 ? ret : start_writer(target, error);
+}
+
+/* A device's space is there, and fallocate(2) would not say so. */
+static int refuse_preallocation(const struct create_options *create, struct qed_error *error)
+{
+    enum preallocation mode;
+    int ret = preallocation_mode(create, &mode, error);
+
+    if (ret < 0 || mode == PREALLOCATION_OFF)
+        return ret;
+    return qed_fail(error, QED_ERR_INVALID, "A block device has its space: nothing to preallocate");
 }
 
 int target_open(struct target **out, const char *path, const struct create_options *create,
@@ -113,8 +149,12 @@ int target_open(struct target **out, const char *path, const struct create_optio
     ret = io_file_query(path, &exists, &info, error);
     if (ret < 0)
         goto out;
-    if (exists && info.is_block_device && strcmp(create->format, "raw") == 0)
+    if (!existing && exists && info.is_block_device && create_is_raw(create)) {
         existing = true;
+        ret = refuse_preallocation(create, error);
+    }
+    if (ret < 0)
+        goto out;
     ret = existing ? open_existing(target, create, backing, error)
                    : open_new(target, create, backing, error);
     if (ret < 0)
@@ -147,7 +187,7 @@ static int finish_data(struct target *target, struct qed_error *error)
     if (target->writer)
         return qed_writer_finish(target->writer, error);
     /* What is published is flushed there. */
-    return target->no_flush || target->replace ? QED_OK : io_flush(target->io, error);
+    return target->replace ? QED_OK : io_flush(target->io, error);
 }
 
 int target_finish(struct target *target, struct qed_error *error)
@@ -164,13 +204,13 @@ int target_finish(struct target *target, struct qed_error *error)
 
 int target_start_placing(struct target *target, bool *can, struct qed_error *error)
 {
-    *can = !target->qed ||
+    *can = target->has_places ||
            (!target->existing && !target->base && qed_build_fits(&target->qed->geometry));
-    if (!*can || !target->qed)
+    if (!*can)
         return QED_OK;
     qed_writer_free(target->writer);
     target->writer = NULL;
-    return qed_build_new(&target->build, target->qed, error);
+    return target->has_places ? QED_OK : qed_build_new(&target->build, target->qed, error);
 }
 
 void target_lengthen_ahead(struct target *target)
@@ -181,6 +221,12 @@ void target_lengthen_ahead(struct target *target)
 void target_skip_flush(struct target *target)
 {
     target->no_flush = true;
+    io_file_skip_flush(target->io);
+}
+
+void target_write_direct(struct target *target)
+{
+    io_file_use_direct(target->io, true);
 }
 
 /* Measured: direct writes into a hole are faster than into space that was reserved. */
@@ -197,7 +243,7 @@ int target_place(struct target *target, uint64_t virt_off, uint64_t len, uint64_
 {
     int ret;
 
-    *file_off = virt_off;
+    *file_off = target->data_off + virt_off;
     if (!target->build)
         return QED_OK;
     ret = qed_build_data(target->build, virt_off,
@@ -207,9 +253,23 @@ int target_place(struct target *target, uint64_t virt_off, uint64_t len, uint64_
     return ret;
 }
 
-bool target_is_new(const struct target *target)
+bool target_may_share(const struct target *target)
 {
-    return target->replace != NULL;
+    return target->may_share;
+}
+
+bool target_needs_order(const struct target *target)
+{
+    return !target->has_places;
+}
+
+int target_assume_zero(struct target *target, struct qed_error *error)
+{
+    if (target->base)
+        return qed_fail(error, QED_ERR_INVALID,
+                        "Cannot use --target-is-zero when the destination image has a backing file");
+    target->assume_zero = true;
+    return QED_OK;
 }
 
 struct io *target_io(struct target *target)
@@ -222,7 +282,7 @@ int target_write(struct target *target, uint64_t virt_off, const void *buffer, s
 {
     if (target->writer)
         return qed_writer_write(target->writer, virt_off, buffer, len, error);
-    return io_write(target->io, buffer, len, virt_off, error);
+    return io_write(target->io, buffer, len, target->data_off + virt_off, error);
 }
 
 static int store_zeroes(struct target *target, uint64_t virt_off, uint64_t len,
@@ -249,6 +309,8 @@ int target_zero(struct target *target, uint64_t virt_off, uint64_t len, bool sto
 {
     if (stored)
         return store_zeroes(target, virt_off, len, error);
+    if (target->assume_zero)
+        return QED_OK;
     if (target->writer)
         return qed_writer_zero(target->writer, virt_off, len, error);
     return target->replace ? QED_OK : io_zero(target->io, virt_off, len, error);
@@ -261,7 +323,12 @@ struct image *target_base(struct target *target)
 
 uint64_t target_unit(const struct target *target)
 {
-    return target->qed ? target->qed->geometry.cluster_size : RAW_UNIT;
+    return target->has_places ? RAW_UNIT : target->qed->geometry.cluster_size;
+}
+
+const struct qed_geometry *target_geometry(const struct target *target)
+{
+    return target->qed ? &target->qed->geometry : NULL;
 }
 
 const char *target_path(const struct target *target)
