@@ -28,10 +28,9 @@ static const struct {
     [LIST_BACKING_FILE] = {"backing_file", "<str>", "File name of a base image", NULL},
     [LIST_BACKING_FMT] = {"backing_fmt", "<str>", "Image format of the base image", NULL},
     [LIST_CLUSTER_SIZE] = {"cluster_size", "<size>", "Cluster size (in bytes)", NULL},
-    [LIST_PREALLOCATION] =
-        {"preallocation", "<str>",
-         "Preallocation mode (allowed values: off, metadata, falloc, full)",
-         "Preallocation mode (allowed values: off, falloc, full)"},
+    [LIST_PREALLOCATION] = {"preallocation", "<str>",
+                            "Preallocation mode (allowed values: off, metadata, falloc, full)",
+                            "Preallocation mode (allowed values: off, falloc, full)"},
     [LIST_SIZE] = {"size", "<size>", "Virtual disk size", "Virtual disk size"},
     [LIST_TABLE_SIZE] = {"table_size", "<size>", "L1/L2 table size (in clusters)", NULL},
 };

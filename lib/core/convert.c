@@ -26,8 +26,9 @@
 #define DIRECT_FROM_BYTES (UINT64_C(32) << 20) /* below, the page cache is as good */
 
 struct convert {
-    struct convert_options settled;        /* what the options come to */
-    const struct convert_options *options; /* that */
+    const struct convert_options *given, *options; /* the caller's, and what they come to */
+    struct convert_options settled;                /* that */
+    uint64_t done;                                 /* guest bytes, as last reported */
     const char *source_path;
     struct image *source;
     struct extent run; /* of the source, as last looked up */
@@ -174,18 +175,21 @@ static int copy_zero_run(struct convert *convert, uint64_t virt_off, uint64_t le
     return ret;
 }
 
-static bool report_progress(const struct convert *convert, uint64_t done)
+static bool report_progress(void *context, uint64_t done, uint64_t total)
 {
-    const struct convert_options *options = convert->options;
+    struct convert *convert = context;
+    const struct convert_options *given = convert->given;
 
-    return options->progress &&
-           options->progress(options->progress_context, done, image_size(convert->source));
+    convert->done = done;
+    return given->progress && given->progress(given->progress_context, done, total);
 }
 
-/* Whether to stop, asked before anything is copied. */
+/* Whether to stop, asked by what makes no progress in guest bytes. */
 static bool is_stopped(void *context)
 {
-    return report_progress(context, 0);
+    struct convert *convert = context;
+
+    return report_progress(convert, convert->done, image_size(convert->source));
 }
 
 /* Copy len bytes, at most a buffer, of whatever is at virt_off, which is aligned to a block. */
@@ -261,7 +265,7 @@ static int copy_all(struct convert *convert)
         if (ret < 0)
             return ret;
         at += done;
-        if (report_progress(convert, at))
+        if (report_progress(convert, at, size))
             return qed_fail(convert->error, QED_ERR_STOPPED, "%s: interrupted",
                             target_path(convert->target));
     }
@@ -275,29 +279,6 @@ static uint64_t next_power_of_two(uint64_t value)
     while (power < value)
         power *= 2;
     return power;
-}
-
-/* Whether the source's layers from depth on are the base's chain, file by file. */
-static bool is_base_chain(const struct image *source, unsigned int depth, const struct image *base)
-{
-    if (image_depth(source) - depth != image_depth(base))
-        return false;
-    for (unsigned int i = 0; i < image_depth(base); i++) {
-        if (!image_layers_same_file(source, depth + i, base, i) ||
-            strcmp(image_format(source, depth + i), image_format(base, i)) != 0)
-            return false;
-    }
-    return true;
-}
-
-/* The depth in the source from which on runs are the base's own; UINT_MAX when there is none. */
-static unsigned int find_common(const struct image *source, const struct image *base)
-{
-    for (unsigned int depth = 0; base && depth < image_depth(source); depth++) {
-        if (is_base_chain(source, depth, base))
-            return depth;
-    }
-    return UINT_MAX;
 }
 
 /* Bytes in which data is found zero or not: what was asked for, but what the target takes at once. */
@@ -359,17 +340,18 @@ static int open_target(struct convert *convert, const char *path)
 static int copy_by_buffer(struct convert *convert)
 {
     const struct convert_options *options = convert->options;
-    int ret = prepare_buffers(convert);
+    int ret;
 
     if (options->offload)
         return qed_fail(convert->error, QED_ERR_INVALID,
                         "%s: -C cannot be used here: the kernel cannot copy into clusters of a QED "
                         "image that is there, over a backing file, or of more than 1 MiB",
                         target_path(convert->target));
-    for (unsigned int i = 0; options->source_cache == CONVERT_CACHE_NONE &&
-                             i < image_depth(convert->source);
-         i++)
-        io_file_use_direct(image_io(convert->source, i), false);
+    ret = prepare_buffers(convert);
+    for (unsigned int i = 0; i < image_depth(convert->source); i++) {
+        if (options->source_cache == CONVERT_CACHE_NONE)
+            io_file_use_direct(image_io(convert->source, i), false);
+    }
     if (options->target_cache == CONVERT_CACHE_NONE)
         target_write_direct(convert->target);
     return ret < 0 ? ret : copy_all(convert);
@@ -416,14 +398,17 @@ static int copy_in_flight(struct convert *convert)
                       convert->error);
 }
 
-/* What options mean for others; what they cannot go together with is refused. */
-static int settle_options(struct convert *convert, const struct convert_options *options)
+/* What options mean for each other; those that do not go together are refused. */
+static int settle_options(struct convert *convert)
 {
+    const struct convert_options *options = convert->given;
     struct convert_options *settled = &convert->settled;
     enum preallocation mode;
     int ret;
 
     *settled = *options;
+    settled->progress = report_progress;
+    settled->progress_context = convert;
     convert->options = settled;
     if (options->existing)
         settled->target.preallocation = NULL;
@@ -459,7 +444,7 @@ static int check_space(struct convert *convert)
     if (ret < 0)
         return qed_fail(convert->error, ret, "%s: interrupted", target_path(convert->target));
     if (is_short)
-        options->short_of_space(options->progress_context, needed, left);
+        convert->given->short_of_space(convert->given->progress_context, needed, left);
     return QED_OK;
 }
 
@@ -479,7 +464,7 @@ static int open_both(struct convert *convert, const char *target_path, bool *can
     if (ret < 0)
         return ret;
     convert->base = target_base(convert->target);
-    convert->common_from = find_common(convert->source, convert->base);
+    convert->common_from = image_common_depth(convert->source, convert->base);
     if (options->target_cache == CONVERT_CACHE_UNSAFE)
         target_skip_flush(convert->target);
     if (options->target_is_zero)
@@ -494,9 +479,9 @@ static int open_both(struct convert *convert, const char *target_path, bool *can
 int convert_image(const char *source_path, const char *target_path,
                   const struct convert_options *options, struct qed_error *error)
 {
-    struct convert convert = {.source_path = source_path, .error = error};
+    struct convert convert = {.given = options, .source_path = source_path, .error = error};
     bool can_place = false;
-    int ret = settle_options(&convert, options);
+    int ret = settle_options(&convert);
 
     if (ret == QED_OK)
         ret = open_both(&convert, target_path, &can_place);

@@ -58,8 +58,7 @@ bool create_is_raw(const struct create_options *options)
 int create_prepare(struct create_options *options, const char *path, struct qed_error *error)
 {
     if (create_is_raw(options) && options->backing_name)
-        return qed_fail(error, QED_ERR_INVALID,
-                        "Backing file not supported for file format 'raw'");
+        return qed_fail(error, QED_ERR_INVALID, "Backing file not supported for file format 'raw'");
     if (options->backing_name && !options->unsafe_backing) {
         int ret = look_at_backing(options, path, error);
 
@@ -100,7 +99,8 @@ int create_validate(const struct create_options *options, struct qed_error *erro
         return ret;
     if (options->backing_format && strcmp(options->backing_format, "qed") != 0 &&
         strcmp(options->backing_format, "raw") != 0)
-        return qed_fail(error, QED_ERR_INVALID, "Parameter 'backing-fmt' does not accept value '%s'",
+        return qed_fail(error, QED_ERR_INVALID,
+                        "Parameter 'backing-fmt' does not accept value '%s'",
                         options->backing_format);
     create_qed_options(&qed, options);
     return qed_create_validate(&qed, error);

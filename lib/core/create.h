@@ -26,7 +26,7 @@ struct create_options {
     const char *backing_format; /* "qed" or "raw"; NULL when not given */
     bool unsafe_backing;        /* do not open the backing file */
     enum image_backing backing_policy; /* what of the backing file's chain may be opened */
-    const char *preallocation; /* a mode's name, see preallocate.h; NULL when not given */
+    const char *preallocation;  /* a mode's name, see preallocate.h; NULL when not given */
     bool (*stop)(void *context); /* asked now and then while space is taken; may be NULL */
     void *stop_context;
 };

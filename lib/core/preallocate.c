@@ -1,7 +1,6 @@
 /*
- * Modes by name, then length, space, tables, zeroes: in that order, so that a disk that is too small
- * is found out first.
- * SPDX-License-Identifier: MIT
+ * Modes by name, then length, space, tables, zeroes: in that order, so that a disk that is too
+ * small is found out first. SPDX-License-Identifier: MIT
  */
 #include "core/preallocate.h"
 
@@ -110,8 +109,7 @@ static int fill(struct io *io, uint64_t from, uint64_t end, const struct create_
     return ret;
 }
 
-int preallocation_fill(struct io *io, const struct create_options *options,
-                       struct qed_error *error)
+int preallocation_fill(struct io *io, const struct create_options *options, struct qed_error *error)
 {
     enum preallocation mode;
     struct qed_places places;

@@ -22,7 +22,8 @@ enum preallocation {
 int preallocation_mode(const struct create_options *options, enum preallocation *mode,
                        struct qed_error *error);
 
-/* Where everything is in a QED image of these options; QED_ERR_INVALID when no file is that long. */
+/* Where everything is in a QED image of these options; QED_ERR_INVALID when no file is that long.
+ */
 int preallocation_places(const struct create_options *options, struct qed_places *places,
                          struct qed_error *error);
 

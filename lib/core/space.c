@@ -135,8 +135,7 @@ static uint64_t qed_length(const struct counts *counts, const struct create_opti
 }
 
 /* With every cluster in its place there are all tables, and holes also within clusters. */
-static uint64_t stored_with_places(const struct counts *counts,
-                                   const struct create_options *target)
+static uint64_t stored_with_places(const struct counts *counts, const struct create_options *target)
 {
     struct qed_places places;
 

@@ -15,6 +15,7 @@
 
 #define RAW_UNIT 4096
 #define ZERO_BYTES ((size_t)1 << 20)
+#define ZERO_STEP_BYTES (UINT64_C(1) << 30) /* that a device may have to write out */
 #define AHEAD_BYTES (UINT64_C(64) << 20)
 
 struct target {
@@ -25,9 +26,11 @@ struct target {
     struct qed_image *qed;      /* NULL for raw; owned here when new, else by existing */
     struct qed_build *build;    /* of a new QED image without backing file; NULL for others */
     struct qed_writer *writer;  /* of other QED images; NULL for raw */
-    bool has_places;   /* every guest byte has its place, from data_off on */
-    uint64_t data_off; /* 0 for raw */
+    bool has_places;            /* every guest byte has its place, from data_off on */
+    uint64_t data_off;          /* 0 for raw */
     bool may_share, assume_zero;
+    bool (*stop)(void *context); /* asked while zeroes are made */
+    void *stop_context;
     bool lengthens, no_flush;
     uint64_t length; /* of the file, as far as it was made longer ahead */
     struct image *base;
@@ -146,6 +149,8 @@ int target_open(struct target **out, const char *path, const struct create_optio
         qed_fail(error, ret, "out of memory");
         goto out;
     }
+    target->stop = create->stop;
+    target->stop_context = create->stop_context;
     ret = io_file_query(path, &exists, &info, error);
     if (ret < 0)
         goto out;
@@ -266,8 +271,9 @@ bool target_needs_order(const struct target *target)
 int target_assume_zero(struct target *target, struct qed_error *error)
 {
     if (target->base)
-        return qed_fail(error, QED_ERR_INVALID,
-                        "Cannot use --target-is-zero when the destination image has a backing file");
+        return qed_fail(
+            error, QED_ERR_INVALID,
+            "Cannot use --target-is-zero when the destination image has a backing file");
     target->assume_zero = true;
     return QED_OK;
 }
@@ -283,6 +289,25 @@ int target_write(struct target *target, uint64_t virt_off, const void *buffer, s
     if (target->writer)
         return qed_writer_write(target->writer, virt_off, buffer, len, error);
     return io_write(target->io, buffer, len, target->data_off + virt_off, error);
+}
+
+/* Not in one step: where a device has to write zeroes out, a signal is heard in between. */
+static int zero_in_place(struct target *target, uint64_t virt_off, uint64_t len,
+                         struct qed_error *error)
+{
+    int ret = QED_OK;
+
+    while (ret == QED_OK && len > 0) {
+        uint64_t step = min_u64(len, ZERO_STEP_BYTES);
+
+        if (target->stop && target->stop(target->stop_context))
+            return qed_fail(error, QED_ERR_STOPPED, "interrupted");
+        ret = target->writer ? qed_writer_zero(target->writer, virt_off, step, error)
+                             : io_zero(target->io, virt_off, step, error);
+        virt_off += step;
+        len -= step;
+    }
+    return ret;
 }
 
 static int store_zeroes(struct target *target, uint64_t virt_off, uint64_t len,
@@ -309,11 +334,9 @@ int target_zero(struct target *target, uint64_t virt_off, uint64_t len, bool sto
 {
     if (stored)
         return store_zeroes(target, virt_off, len, error);
-    if (target->assume_zero)
+    if (target->assume_zero || (target->replace && !target->writer))
         return QED_OK;
-    if (target->writer)
-        return qed_writer_zero(target->writer, virt_off, len, error);
-    return target->replace ? QED_OK : io_zero(target->io, virt_off, len, error);
+    return zero_in_place(target, virt_off, len, error);
 }
 
 struct image *target_base(struct target *target)

@@ -34,16 +34,16 @@ int target_write(struct target *target, uint64_t virt_off, const void *buffer, s
                  struct qed_error *error);
 
 /*
- * Begin to have data written straight to the file, at places that target_place gives out, instead of
- * through target_write; before anything is written. *can is false, and nothing changes, where that
- * cannot be done: over a backing file, and in a QED image that was there.
+ * Begin to have data written straight to the file, at places that target_place gives out, instead
+ * of through target_write; before anything is written. *can is false, and nothing changes, where
+ * that cannot be done: over a backing file, and in a QED image that was there.
  */
 int target_start_placing(struct target *target, bool *can, struct qed_error *error);
 
 /*
  * Where in target_io the guest bytes from virt_off on are to be written, len of them, all in a row.
- * virt_off and len are multiples of target_unit, but the end of the image. In the order of the guest
- * where target_needs_order.
+ * virt_off and len are multiples of target_unit, but the end of the image. In the order of the
+ * guest where target_needs_order.
  */
 int target_place(struct target *target, uint64_t virt_off, uint64_t len, uint64_t *file_off,
                  struct qed_error *error);

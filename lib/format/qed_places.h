@@ -10,9 +10,9 @@
 #include "format/qed_create.h"
 
 struct qed_places {
-    uint64_t clusters, tables;    /* of the guest, L2 */
-    uint64_t l1_off, l2_off;      /* bytes of the file */
-    uint64_t data_off, file_end;  /* guest offset v is at data_off + v */
+    uint64_t clusters, tables;   /* of the guest, L2 */
+    uint64_t l1_off, l2_off;     /* bytes of the file */
+    uint64_t data_off, file_end; /* guest offset v is at data_off + v */
     uint64_t cluster_size, table_bytes;
 };
 

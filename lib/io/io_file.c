@@ -66,8 +66,7 @@ static ssize_t read_step(const struct io_file *file, void *at, uint64_t file_off
                                                       : n;
 }
 
-static ssize_t write_step(const struct io_file *file, const void *at, uint64_t file_off,
-                          size_t len)
+static ssize_t write_step(const struct io_file *file, const void *at, uint64_t file_off, size_t len)
 {
     size_t step = len < TRANSFER_MAX ? len : TRANSFER_MAX;
     int fd = file->direct_writes ? transfer_fd(file, at, file_off, len, &step) : file->fd;
