@@ -44,7 +44,7 @@ struct convert_options {
     bool out_of_order;  /* buffers are written as they have been read, whatever their order */
     bool offload;       /* the kernel copies where it can, without a look for zeroes */
     convert_space_fn *short_of_space; /* may be NULL */
-    copy_progress_fn *progress;       /* may be NULL */
+    copy_progress_fn *progress; /* may be NULL */
     void *progress_context;
 };
 

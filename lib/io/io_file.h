@@ -63,8 +63,7 @@ struct io *io_file_reopen(struct io *io);
 
 /*
  * Another descriptor for the same file, for aligned reads, and writes if writable, past the page
- * cache (O_DIRECT, open(2)); -1 when that cannot be had, or io is not writable. The caller closes
- * it.
+ * cache (O_DIRECT, open(2)); -1 when that cannot be had, or io is not writable. The caller closes it.
  */
 int io_file_open_direct(struct io *io, bool writable);
 
@@ -75,8 +74,7 @@ int io_file_open_direct(struct io *io, bool writable);
  */
 void io_file_use_direct(struct io *io, bool writes);
 
-/* Let io_flush return at once from now on: what was written is as durable as the kernel makes it.
- */
+/* Let io_flush return at once from now on: what was written is as durable as the kernel makes it. */
 void io_file_skip_flush(struct io *io);
 
 /* Bytes that the file under io takes on its file system (fstat(2)); 0 when not known. */

@@ -66,8 +66,8 @@ static int check_end(struct io *from, uint64_t end, struct qed_error *error)
     return qed_fail(error, QED_ERR_SHORT_READ, "the file ends before offset %" PRIu64, end);
 }
 
-int io_clone_range(struct io *to, uint64_t to_off, struct io *from, uint64_t from_off, uint64_t len,
-                   struct qed_error *error)
+int io_clone_range(struct io *to, uint64_t to_off, struct io *from, uint64_t from_off,
+                   uint64_t len, struct qed_error *error)
 {
     struct file_clone_range range = {
         .src_offset = from_off, .src_length = len, .dest_offset = to_off};
@@ -106,8 +106,8 @@ static int nothing_copied(struct io *from, uint64_t end, struct qed_error *error
     return ret < 0 ? ret : qed_fail(error, QED_ERR_UNSUPPORTED, "nothing was copied");
 }
 
-int io_copy_range(struct io *to, uint64_t to_off, struct io *from, uint64_t from_off, uint64_t len,
-                  uint64_t *done, struct qed_error *error)
+int io_copy_range(struct io *to, uint64_t to_off, struct io *from, uint64_t from_off,
+                  uint64_t len, uint64_t *done, struct qed_error *error)
 {
     int ret = check_ranges(to, to_off, from, from_off, len, error);
 

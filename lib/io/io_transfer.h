@@ -1,7 +1,8 @@
 /*
- * Bytes from one file to another by the kernel: shared where the file system can, else copied
- * there. Both need files of the host; QED_ERR_UNSUPPORTED, with nothing to be told to the user,
- * says that the range has to be read and written instead. SPDX-License-Identifier: MIT
+ * Bytes from one file to another by the kernel: shared where the file system can, else copied there.
+ * Both need files of the host; QED_ERR_UNSUPPORTED, with nothing to be told to the user, says that
+ * the range has to be read and written instead.
+ * SPDX-License-Identifier: MIT
  */
 #ifndef IO_IO_TRANSFER_H
 #define IO_IO_TRANSFER_H
@@ -17,8 +18,8 @@
  * are not whole blocks of it (the length may end where from does), or ranges that overlap.
  * QED_ERR_SHORT_READ: from ends before its range does.
  */
-int io_clone_range(struct io *to, uint64_t to_off, struct io *from, uint64_t from_off, uint64_t len,
-                   struct qed_error *error);
+int io_clone_range(struct io *to, uint64_t to_off, struct io *from, uint64_t from_off,
+                   uint64_t len, struct qed_error *error);
 
 /*
  * Whether ranges of from can be cloned to to: one block is, behind the end of to, which is then cut
@@ -34,7 +35,7 @@ bool io_can_clone(struct io *to, struct io *from);
  * QED_ERR_UNSUPPORTED: the rest of the range cannot be copied so. QED_ERR_SHORT_READ: from ends
  * before its range does. QED_ERR_IO does not tell which of the two files failed; a read does.
  */
-int io_copy_range(struct io *to, uint64_t to_off, struct io *from, uint64_t from_off, uint64_t len,
-                  uint64_t *done, struct qed_error *error);
+int io_copy_range(struct io *to, uint64_t to_off, struct io *from, uint64_t from_off,
+                  uint64_t len, uint64_t *done, struct qed_error *error);
 
 #endif
