@@ -9,10 +9,9 @@ craft base.qed 'new size=8M' 'data 0 4M seed=1'
 craft a.qed 'new size=8M' 'data 1M 4M seed=2'
 "$QEDCRAFT" a.qed --read 0 8M >a.raw
 
-
 ASAN_OPTIONS="$ASAN_OPTIONS:detect_leaks=0" # that does not work under a tracer
 
-# traced ARG...: convert, what it asks the kernel for in the file trace.
+# traced ARG...: convert; what it asks the kernel for is then in the file trace.
 traced()
 {
     expect_status 0 strace -f -qq -o trace -y -e trace=openat,pread64,pwrite64,fdatasync,fsync \
