@@ -3,6 +3,7 @@
  * SPDX-License-Identifier: MIT
  */
 #include <errno.h>
+#include <inttypes.h>
 #include <stdio.h>
 #include <string.h>
 #include <unistd.h>
@@ -26,6 +27,8 @@ static const struct argp_option options[] = {
     {"progress", 'p', NULL, 0, "Show progress", 0},
     {"quiet", 'q', NULL, 0, "Print nothing but errors", 0},
     {"existing", 'n', NULL, 0, "Write into a target that is there, and is large enough", 0},
+    {"target-is-zero", OPTS_KEY_TARGET_IS_ZERO, NULL, 0,
+     "With -n: the target reads as zeroes, so none are written", 0},
     {"format", 'f', "FMT", 0, "Format of the source: qed, raw or raw.gz; else it is probed", 0},
     {"target-format", 'O', "FMT", 0, "Format of the target: raw (default), qed or raw.gz", 0},
     {"target-backing", 'B', "FILE", 0,
@@ -35,7 +38,7 @@ static const struct argp_option options[] = {
      0},
     {NULL, 'T', "CACHE", 0, "How the source is read: none or directsync past the page cache", 0},
     {NULL, 'm', "N", 0, "Buffers in flight, 1 to 16 (default 16)", 0},
-    {NULL, 'W', NULL, 0, "Write what has been read at once, not in the order of the guest", 0},
+    {NULL, 'W', NULL, 0, "Writes may be out of the order of the guest", 0},
     {NULL, 'C', NULL, 0, "Have the kernel copy, and do not look for zeroes in data", 0},
     {NULL, 'c', NULL, OPTION_HIDDEN, NULL, 0}, /* refused in qemu-img's words */
     {"sparse", 'S', "SIZE", 0,
@@ -101,6 +104,9 @@ static error_t parse(int key, char *arg, struct argp_state *state)
     case 'n':
         args->options.existing = true;
         return 0;
+    case OPTS_KEY_TARGET_IS_ZERO:
+        args->options.target_is_zero = true;
+        return 0;
     case 'f':
         args->options.source_format = arg;
         return 0;
@@ -165,6 +171,14 @@ static bool writes_to_stdout(const struct convert_args *args)
     return args->target && strcmp(args->target, "-") == 0;
 }
 
+static void on_short_of_space(void *context, uint64_t needed, uint64_t left)
+{
+    const struct convert_args *args = context;
+
+    report_warning("warning: %s: %" PRIu64 " bytes may be needed, %" PRIu64 " are free",
+                   args->target, needed, left);
+}
+
 static int settle_options(struct convert_args *args)
 {
     struct create_options *create = &args->image.options;
@@ -177,6 +191,8 @@ static int settle_options(struct convert_args *args)
         return CMD_OK;
     if (!args->target)
         return report("Must specify image file name");
+    if (args->options.target_is_zero && !args->options.existing)
+        return report("--target-is-zero requires use of -n flag");
     if (args->options.existing && create->backing_name)
         return report("-B and -o backing_file cannot be used with -n: the target is there already");
     if (args->options.existing && args->image.has_geometry)
@@ -201,6 +217,7 @@ static int convert(void *context)
         return CMD_OK;
     }
     args->options.target = args->image.options;
+    args->options.short_of_space = on_short_of_space;
     args->options.progress = on_progress;
     args->options.progress_context = args;
     args->options.stop = asked_to_stop;

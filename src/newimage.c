@@ -17,6 +17,7 @@ enum list_option {
     LIST_BACKING_FMT,
     LIST_CLUSTER_SIZE,
     LIST_LEVEL,
+    LIST_PREALLOCATION,
     LIST_SIZE,
     LIST_TABLE_SIZE,
 };
@@ -27,13 +28,18 @@ enum { FOR_QED = 1, FOR_RAW = 2, FOR_GZIP = 4, FOR_ALL = 7 };
 static const struct {
     const char *name, *type, *help;
     int formats;
+    const char *raw_help; /* NULL: the same */
 } list_options[] = {
-    [LIST_BACKING_FILE] = {"backing_file", "<str>", "File name of a base image", FOR_QED},
-    [LIST_BACKING_FMT] = {"backing_fmt", "<str>", "Image format of the base image", FOR_QED},
-    [LIST_CLUSTER_SIZE] = {"cluster_size", "<size>", "Cluster size (in bytes)", FOR_QED},
-    [LIST_LEVEL] = {"level", "<0-9>", "How hard to compress", FOR_GZIP},
-    [LIST_SIZE] = {"size", "<size>", "Virtual disk size", FOR_ALL},
-    [LIST_TABLE_SIZE] = {"table_size", "<size>", "L1/L2 table size (in clusters)", FOR_QED},
+    [LIST_BACKING_FILE] = {"backing_file", "<str>", "File name of a base image", FOR_QED, NULL},
+    [LIST_BACKING_FMT] = {"backing_fmt", "<str>", "Image format of the base image", FOR_QED, NULL},
+    [LIST_CLUSTER_SIZE] = {"cluster_size", "<size>", "Cluster size (in bytes)", FOR_QED, NULL},
+    [LIST_LEVEL] = {"level", "<0-9>", "How hard to compress", FOR_GZIP, NULL},
+    [LIST_PREALLOCATION] = {"preallocation", "<str>",
+                            "Preallocation mode (allowed values: off, metadata, falloc, full)",
+                            FOR_QED | FOR_RAW,
+                            "Preallocation mode (allowed values: off, falloc, full)"},
+    [LIST_SIZE] = {"size", "<size>", "Virtual disk size", FOR_ALL, NULL},
+    [LIST_TABLE_SIZE] = {"table_size", "<size>", "L1/L2 table size (in clusters)", FOR_QED, NULL},
 };
 
 #define LIST_OPTION_COUNT (sizeof(list_options) / sizeof(list_options[0]))
@@ -119,8 +125,7 @@ static int set_option(struct newimage *image, enum list_option option, const cha
     uint64_t bytes = 0;
 
     image->has_geometry = image->has_geometry || option != LIST_SIZE;
-    if (option != LIST_BACKING_FILE && option != LIST_BACKING_FMT && option != LIST_LEVEL &&
-        !units_parse_size(value, &bytes))
+    if (strcmp(list_options[option].type, "<size>") == 0 && !units_parse_size(value, &bytes))
         return bad_element(subject, "Invalid size in option", list_options[option].name);
     switch (option) {
     case LIST_BACKING_FILE:
@@ -134,6 +139,9 @@ static int set_option(struct newimage *image, enum list_option option, const cha
         break;
     case LIST_LEVEL:
         return set_level(image, value, subject);
+    case LIST_PREALLOCATION:
+        options->preallocation = value;
+        break;
     case LIST_TABLE_SIZE:
         options->table_size = bytes;
         options->has_table_size = true;
@@ -198,7 +206,9 @@ void newimage_print_help(const char *format)
         if (!(list_options[i].formats & format_bit(format)))
             continue;
         snprintf(name, sizeof(name), "%s=%s", list_options[i].name, list_options[i].type);
-        printf("  %-22s - %s\n", name, list_options[i].help);
+        printf("  %-22s - %s\n", name,
+               strcmp(format, "raw") == 0 && list_options[i].raw_help ? list_options[i].raw_help
+                                                                      : list_options[i].help);
     }
 }
 

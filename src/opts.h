@@ -24,6 +24,7 @@ enum opts_key {
     OPTS_KEY_UNDO,
     OPTS_KEY_REBUILD,
     OPTS_KEY_IMAGE_SIZE,
+    OPTS_KEY_TARGET_IS_ZERO,
 };
 
 /* What a parser returns when it has reported a mistake itself. */

@@ -24,6 +24,9 @@ enum convert_cache {
     CONVERT_CACHE_UNSAFE,    /* through it, not flushed */
 };
 
+/* Told, before anything is copied, that more bytes may be needed than the file system has left. */
+typedef void convert_space_fn(void *context, uint64_t needed, uint64_t left);
+
 struct convert_options {
     const char *source_format;  /* "qed", "raw", "raw.gz", NULL to probe */
     bool share_source;          /* take no locks on the source's files */
@@ -33,7 +36,8 @@ struct convert_options {
      * that is a stream, which must have just so many bytes.
      */
     struct create_options target;
-    bool existing; /* write into a target that is there */
+    bool existing;       /* write into a target that is there */
+    bool target_is_zero; /* it reads as zeroes; only with existing */
     /*
      * Aligned blocks of this many bytes that are all zero are not stored; a multiple of 512. 0:
      * store everything.
@@ -43,6 +47,7 @@ struct convert_options {
     unsigned int depth; /* buffers in flight; 0: as measured best */
     bool out_of_order;  /* buffers are written as they have been read, whatever their order */
     bool offload;       /* the kernel copies where it can, without a look for zeroes */
+    convert_space_fn *short_of_space; /* may be NULL */
     copy_progress_fn *progress; /* may be NULL */
     void *progress_context;
     /* Whether to stop; asked by any thread while it waits for a pipe. May be NULL. */

@@ -61,7 +61,7 @@ static int run(struct copy *copy)
     if (ret == QED_OK)
         ret = make_queue(copy);
     if (ret == QED_OK && copy->source && !copy->options->store_zeroes &&
-        target_is_new(copy->target))
+        target_may_share(copy->target))
         ret = copy_offload_try_clone(&copy->offload, target_io(copy->target),
                                      image_io(copy->source, 0), copy->error);
     if (ret == QED_OK)

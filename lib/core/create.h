@@ -11,6 +11,7 @@
 
 #include "base/error.h"
 #include "core/image.h"
+#include "format/qed_create.h"
 #include "io/io_replace.h"
 
 /* Strings are the caller's. */
@@ -26,7 +27,15 @@ struct create_options {
     int gzip_level;             /* 0 to 9, raw.gz */
     bool unsafe_backing;        /* do not open the backing file */
     enum image_backing backing_policy; /* what of the backing file's chain may be opened */
+    const char *preallocation;  /* a mode's name, see preallocate.h; NULL when not given */
+    bool (*stop)(void *context); /* asked now and then while space is taken; may be NULL */
+    void *stop_context;
 };
+
+bool create_is_raw(const struct create_options *options);
+
+/* What the format is to be told of a QED image. */
+void create_qed_options(struct qed_create_options *qed, const struct create_options *options);
 
 /* The defaults: QED with its default geometry, no size, no backing file. */
 void create_options_init(struct create_options *options);
@@ -48,12 +57,13 @@ int create_validate(const struct create_options *options, struct qed_error *erro
 
 /*
  * Begin a new, empty image beside path; *io, owned by *replace, is its file. For writers that put
- * data into it before they publish it. Validates first.
+ * data into it before they publish it. Validates first. Space is preallocated, but for writing
+ * zeroes, which is left to the writer.
  */
 int create_begin(struct io_replace **replace, struct io **io, const char *path,
                  const struct create_options *options, struct qed_error *error);
 
-/* Make the image at path: create_begin, then publish. */
+/* Make the image at path: create_begin, then zeroes if they are to be written, then publish. */
 int create_image(const char *path, const struct create_options *options, struct qed_error *error);
 
 #endif

@@ -75,6 +75,12 @@ bool image_backing_is_raw(const struct image *image, unsigned int depth);
 bool image_layers_same_file(const struct image *a, unsigned int depth_a, const struct image *b,
                             unsigned int depth_b);
 
+/*
+ * The depth in image from which on its layers are the chain of base, file by file; UINT_MAX when
+ * there is none, or base is NULL.
+ */
+unsigned int image_common_depth(const struct image *image, const struct image *base);
+
 /* Whether path is one of the files that the chain consists of; false when it does not exist. */
 bool image_uses_file(const struct image *image, const char *path);
 

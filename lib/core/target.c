@@ -8,6 +8,7 @@
 #include <string.h>
 
 #include "base/checked.h"
+#include "core/preallocate.h"
 #include "core/stream_sink.h"
 #include "format/qed_build.h"
 #include "format/qed_write.h"
@@ -17,6 +18,7 @@
 #define STREAM_UNIT 65536
 #define UNIT_MAX (UINT64_C(16) << 20)
 #define ZERO_BYTES ((size_t)1 << 20)
+#define ZERO_STEP_BYTES (UINT64_C(1) << 30) /* that a device may have to write out */
 #define AHEAD_BYTES (UINT64_C(64) << 20)
 
 struct target {
@@ -28,6 +30,11 @@ struct target {
     struct qed_image *qed;      /* NULL for raw; owned here when new, else by existing */
     struct qed_build *build;    /* of a new QED image without backing file; NULL for others */
     struct qed_writer *writer;  /* of other QED images; NULL for raw */
+    bool has_places;            /* every guest byte has its place, from data_off on */
+    uint64_t data_off;          /* 0 for raw */
+    bool may_share, assume_zero;
+    bool (*stop)(void *context); /* asked while zeroes are made */
+    void *stop_context;
     bool lengthens, no_flush;
     uint64_t length; /* of the file, as far as it was made so or longer ahead */
     uint64_t room;   /* see target_room */
@@ -62,6 +69,24 @@ static int start_writer(struct target *target, struct qed_error *error)
     return ret < 0 ? qed_fail_prefix(error, ret, "Could not open '%s'", target->path) : QED_OK;
 }
 
+/* What the new image's preallocation means for who writes to it. */
+static int settle_places(struct target *target, const struct create_options *options,
+                         struct qed_error *error)
+{
+    struct qed_places places;
+    enum preallocation mode;
+    int ret = preallocation_mode(options, &mode, error);
+
+    /* Space that is shared is not there for a later write. */
+    target->may_share = mode < PREALLOCATION_FALLOC;
+    target->has_places = create_is_raw(options) || mode != PREALLOCATION_OFF;
+    if (ret < 0 || !target->has_places || create_is_raw(options))
+        return ret;
+    ret = preallocation_places(options, &places, error);
+    target->data_off = places.data_off;
+    return ret;
+}
+
 static int open_new(struct target *target, const struct create_options *create,
                     enum image_backing backing, struct qed_error *error)
 {
@@ -78,7 +103,9 @@ static int open_new(struct target *target, const struct create_options *create,
     ret = create_prepare(&options, target->path, error);
     if (ret == QED_OK)
         ret = create_begin(&target->replace, &target->io, target->path, &options, error);
-    if (ret < 0 || strcmp(options.format, "raw") == 0)
+    if (ret == QED_OK)
+        ret = settle_places(target, &options, error);
+    if (ret < 0 || create_is_raw(&options))
         return ret;
     ret = qed_open(&target->qed, target->io, true, error);
     if (ret == QED_OK && options.backing_name)
@@ -101,6 +128,7 @@ static int open_existing(struct target *target, const struct create_options *cre
         return qed_fail(error, QED_ERR_INVALID, "output file is smaller than input file");
     target->io = image_io(target->existing, 0);
     target->qed = image_qed(target->existing, 0);
+    target->has_places = !target->qed;
     if (!target->qed)
         return QED_OK;
     name = image_backing_name(target->existing, 0);
@@ -108,6 +136,17 @@ static int open_existing(struct target *target, const struct create_options *cre
         ret = open_base(target, name, image_backing_is_raw(target->existing, 0) ? "raw" : NULL,
                         backing, error);
     return ret < 0 ? ret : start_writer(target, error);
+}
+
+/* A device's space is there, and fallocate(2) would not say so. */
+static int refuse_preallocation(const struct create_options *create, struct qed_error *error)
+{
+    enum preallocation mode;
+    int ret = preallocation_mode(create, &mode, error);
+
+    if (ret < 0 || mode == PREALLOCATION_OFF)
+        return ret;
+    return qed_fail(error, QED_ERR_INVALID, "A block device has its space: nothing to preallocate");
 }
 
 static int open_stream(struct target *target, const char *path, const struct create_options *create,
@@ -124,10 +163,12 @@ static int open_file(struct target *target, const struct create_options *create,
     bool exists;
     int ret = io_file_query(target->path, &exists, &info, error);
 
+    if (ret == QED_OK && !existing && exists && info.is_block_device && create_is_raw(create)) {
+        existing = true;
+        ret = refuse_preallocation(create, error);
+    }
     if (ret < 0)
         return ret;
-    if (exists && info.is_block_device && strcmp(create->format, "raw") == 0)
-        existing = true;
     return existing ? open_existing(target, create, backing, error)
                     : open_new(target, create, backing, error);
 }
@@ -138,8 +179,11 @@ int target_open(struct target **out, const char *path, const struct create_optio
     struct target *target = calloc(1, sizeof(*target));
     int ret = QED_ERR_NO_MEMORY;
 
-    if (target)
+    if (target) {
         target->path = strdup(strcmp(path, "-") == 0 ? "standard output" : path);
+        target->stop = create->stop;
+        target->stop_context = create->stop_context;
+    }
     if (!target || !target->path)
         qed_fail(error, ret, "out of memory");
     else if (stream_sink_wanted(path, create->format))
@@ -175,7 +219,7 @@ static int finish_data(struct target *target, struct qed_error *error)
     if (target->writer)
         return qed_writer_finish(target->writer, error);
     /* What is published is flushed there. */
-    return target->no_flush || target->replace ? QED_OK : io_flush(target->io, error);
+    return target->replace ? QED_OK : io_flush(target->io, error);
 }
 
 int target_finish(struct target *target, struct qed_error *error)
@@ -198,13 +242,13 @@ int target_start_placing(struct target *target, bool *can, struct qed_error *err
         *can = false;
         return QED_OK;
     }
-    *can = !target->qed ||
+    *can = target->has_places ||
            (!target->existing && !target->base && qed_build_fits(&target->qed->geometry));
-    if (!*can || !target->qed)
+    if (!*can)
         return QED_OK;
     qed_writer_free(target->writer);
     target->writer = NULL;
-    return qed_build_new(&target->build, target->qed, error);
+    return target->has_places ? QED_OK : qed_build_new(&target->build, target->qed, error);
 }
 
 void target_lengthen_ahead(struct target *target)
@@ -215,6 +259,12 @@ void target_lengthen_ahead(struct target *target)
 void target_skip_flush(struct target *target)
 {
     target->no_flush = true;
+    io_file_skip_flush(target->io);
+}
+
+void target_write_direct(struct target *target)
+{
+    io_file_use_direct(target->io, true);
 }
 
 /* Measured: direct writes into a hole are faster than into space that was reserved. */
@@ -231,9 +281,9 @@ int target_place(struct target *target, uint64_t virt_off, uint64_t len, uint64_
 {
     int ret;
 
-    *file_off = virt_off;
+    *file_off = target->data_off + virt_off;
     if (!target->build) {
-        if (target->replace)
+        if (target->replace && !target->qed)
             lengthen_ahead(target, virt_off + len);
         return QED_OK;
     }
@@ -244,9 +294,24 @@ int target_place(struct target *target, uint64_t virt_off, uint64_t len, uint64_
     return ret;
 }
 
-bool target_is_new(const struct target *target)
+bool target_may_share(const struct target *target)
 {
-    return target->replace != NULL;
+    return target->may_share;
+}
+
+bool target_needs_order(const struct target *target)
+{
+    return !target->has_places;
+}
+
+int target_assume_zero(struct target *target, struct qed_error *error)
+{
+    if (target->base)
+        return qed_fail(
+            error, QED_ERR_INVALID,
+            "Cannot use --target-is-zero when the destination image has a backing file");
+    target->assume_zero = true;
+    return QED_OK;
 }
 
 struct io *target_io(struct target *target)
@@ -261,7 +326,26 @@ int target_write(struct target *target, uint64_t virt_off, const void *buffer, s
         return stream_sink_write(target->sink, buffer, len, error);
     if (target->writer)
         return qed_writer_write(target->writer, virt_off, buffer, len, error);
-    return io_write(target->io, buffer, len, virt_off, error);
+    return io_write(target->io, buffer, len, target->data_off + virt_off, error);
+}
+
+/* Not in one step: where a device has to write zeroes out, a signal is heard in between. */
+static int zero_in_place(struct target *target, uint64_t virt_off, uint64_t len,
+                         struct qed_error *error)
+{
+    int ret = QED_OK;
+
+    while (ret == QED_OK && len > 0) {
+        uint64_t step = min_u64(len, ZERO_STEP_BYTES);
+
+        if (target->stop && target->stop(target->stop_context))
+            return qed_fail(error, QED_ERR_STOPPED, "interrupted");
+        ret = target->writer ? qed_writer_zero(target->writer, virt_off, step, error)
+                             : io_zero(target->io, virt_off, step, error);
+        virt_off += step;
+        len -= step;
+    }
+    return ret;
 }
 
 static int store_zeroes(struct target *target, uint64_t virt_off, uint64_t len,
@@ -290,9 +374,9 @@ int target_zero(struct target *target, uint64_t virt_off, uint64_t len, bool sto
         return stream_sink_zero(target->sink, len, error);
     if (stored)
         return store_zeroes(target, virt_off, len, error);
-    if (target->writer)
-        return qed_writer_zero(target->writer, virt_off, len, error);
-    return target->replace ? QED_OK : io_zero(target->io, virt_off, len, error);
+    if (target->assume_zero || (target->replace && !target->writer))
+        return QED_OK;
+    return zero_in_place(target, virt_off, len, error);
 }
 
 struct image *target_base(struct target *target)
@@ -304,7 +388,12 @@ uint64_t target_unit(const struct target *target)
 {
     if (target->sink)
         return STREAM_UNIT;
-    return target->qed ? target->qed->geometry.cluster_size : RAW_UNIT;
+    return target->has_places ? RAW_UNIT : target->qed->geometry.cluster_size;
+}
+
+const struct qed_geometry *target_geometry(const struct target *target)
+{
+    return target->qed ? &target->qed->geometry : NULL;
 }
 
 uint64_t target_block(const struct target *target, uint64_t at_least)

@@ -12,6 +12,7 @@
 
 #include "core/create.h"
 #include "core/image.h"
+#include "format/qed_layout.h"
 
 struct target;
 
@@ -61,8 +62,8 @@ int target_start_placing(struct target *target, bool *can, struct qed_error *err
 
 /*
  * Where in target_io the guest bytes from virt_off on are to be written, len of them, all in a row.
- * virt_off and len are multiples of target_unit, but the end of the image. For QED in the order of
- * the guest.
+ * virt_off and len are multiples of target_unit, but the end of the image. In the order of the
+ * guest where target_needs_order.
  */
 int target_place(struct target *target, uint64_t virt_off, uint64_t len, uint64_t *file_off,
                  struct qed_error *error);
@@ -73,11 +74,26 @@ int target_place(struct target *target, uint64_t virt_off, uint64_t len, uint64_
  */
 void target_lengthen_ahead(struct target *target);
 
-/* Let target_finish not wait for stable storage. */
+/* Let nothing wait for stable storage, from now on. */
 void target_skip_flush(struct target *target);
 
-/* Whether nobody can see the target yet. */
-bool target_is_new(const struct target *target);
+/*
+ * Whether the target may share space with another file: nobody can see it yet, and it was not asked
+ * for to have space of its own.
+ */
+bool target_may_share(const struct target *target);
+
+/* Whether target_place has to be asked in the order of the guest. */
+bool target_needs_order(const struct target *target);
+
+/*
+ * Let zeroes that need not be stored be there already, whatever an existing target holds. Refused
+ * over a backing file.
+ */
+int target_assume_zero(struct target *target, struct qed_error *error);
+
+/* Let target_write go past the page cache where it can. Not for who asks for places. */
+void target_write_direct(struct target *target);
 
 /* The target's file. */
 struct io *target_io(struct target *target);
@@ -92,11 +108,16 @@ int target_zero(struct target *target, uint64_t virt_off, uint64_t len, bool sto
  */
 struct image *target_base(struct target *target);
 
-/* Bytes that are best written together: a cluster, or 4096 for raw. A power of two. */
+/*
+ * Bytes that are best written together: a cluster, or 4096 where every byte has its place: in raw,
+ * and in a preallocated image. A power of two.
+ */
 uint64_t target_unit(const struct target *target);
 
 /* In what blocks data is best found zero or not: a power of two, at_least bytes, whole units. */
 uint64_t target_block(const struct target *target, uint64_t at_least);
+/* The geometry of a QED target; NULL for raw. */
+const struct qed_geometry *target_geometry(const struct target *target);
 
 const char *target_path(const struct target *target);
 
