@@ -130,8 +130,10 @@ int qed_rebuild_header(struct io *io, const struct qed_rebuild_options *options,
                        struct qed_rebuild *found, struct qed_error *error)
 {
     static const struct qed_rebuild_options defaults;
-    struct rebuild rebuild = {
-        .io = io, .options = options ? options : &defaults, .found = found, .budget = REBUILD_BUDGET};
+    struct rebuild rebuild = {.io = io,
+                              .options = options ? options : &defaults,
+                              .found = found,
+                              .budget = REBUILD_BUDGET};
     const struct rebuild_candidate *best = NULL, *second = NULL;
     int ret;
 

@@ -31,7 +31,7 @@ static bool refutes(const struct rebuild_candidate *candidate,
         candidate->table_size != stored->table_size || candidate->l1_is_data ||
         candidate->tables == 0 || candidate->sound < SOUND_ENOUGH)
         return false;
-    /* That tables lie there, and lead to more, is no chance; the stored one may yet lead to most. */
+    /* That tables lie there, and lead to more, is no chance, however far the stored one leads. */
     if (rebuild_is_usual(candidate))
         return candidate->explained > stored->explained;
     return candidate->file >= EXPLAINS_ENOUGH && stored->share < 0.5 &&
