@@ -28,12 +28,12 @@ recognised()
     expect_stderr_has "Rebuild: l1_table_offset: "
 }
 
-# as_before: after a rebuild of a.qed its guest reads what that of sound.qed does, and undo goes back
+# as_before: a rebuild of a.qed makes it sound.qed again, and undo goes back
 as_before()
 {
     cp a.qed before.qed
-    expect_status "${1:-0}" "$QEDTOOL" check --rebuild --undo=a.undo a.qed
-    qemu-img compare -q -f qed -F qed sound.qed a.qed || fail "the guest reads something else"
+    expect_status 0 "$QEDTOOL" check --rebuild --undo=a.undo a.qed
+    same_file a.qed sound.qed
     expect_status 0 "$QEDTOOL" undo a.qed a.undo
     same_file a.qed before.qed
     rm a.undo
@@ -81,21 +81,20 @@ for geometry in cluster_size=65536 cluster_size=65536,table_size=2 cluster_size=
         damaged "poke-header l1_table_offset $l1"
         recognised
         as_before
+        expect_status 0 "$QEDTOOL" check --rebuild a.qed
+        qemu-img compare -q -f raw -F qed guest.raw a.qed || fail "the guest reads something else"
     done
 done
 
 # What the header's own L1 table has lost is no reason to take another, though the inner one leads to
 # most of the file; nor after a crash.
 nested cluster_size=65536 inner-65536.qed
-for line in 'fill l1 table 0' 'set need_check'; do
-    damaged "$line"
+for lines in 'fill l1 table 0' 'set features need_check' $'fill l1 table 0\nset features need_check'; do
+    damaged "$lines"
     expect_status 0 "$QEDTOOL" check --rebuild a.qed
     ! grep -q l1_table_offset err || fail "another L1 table: $(cat err)"
-    qemu-img compare -q -f qed -F qed sound.qed a.qed || fail "lost: $line"
+    qemu-img compare -q -f qed -F qed sound.qed a.qed || fail "lost: $lines"
 done
-damaged 'fill l1 table 0' 'set need_check'
-expect_status 3 "$QEDTOOL" check --rebuild a.qed
-! grep -q l1_table_offset err || fail "another L1 table: $(cat err)"
 
 # L2 tables with few entries.
 for new in 'size=4G' 'size=64M cluster=4K' 'size=64M cluster=4K table=1' 'size=64G table=16'; do
@@ -104,11 +103,6 @@ for new in 'size=4G' 'size=64M cluster=4K' 'size=64M cluster=4K table=1' 'size=6
         craft sound.qed "new $new" "data 0 $count*cluster seed=3" "data size-8M 1M seed=4"
         damaged 'poke-header l1_table_offset l2:0'
         recognised
-        if [[ $new = *table=1 ]]; then # which QEMU 7.2 cannot open
-            expect_status 0 "$QEDTOOL" check --rebuild a.qed
-            same_file a.qed sound.qed
-        else
-            as_before
-        fi
+        as_before
     done
 done
