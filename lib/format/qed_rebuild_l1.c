@@ -8,7 +8,7 @@
 
 #include "format/qed_rebuild_state.h"
 
-/* Where no writer puts an L1, it must explain so much. */
+/* Where no writer puts an L1, it must explain so much, and twice as much as the stored one. */
 #define EXPLAINS_ENOUGH 0.8
 
 /* A true L1 may be damaged, too, but not so much. */
@@ -34,8 +34,7 @@ static bool refutes(const struct rebuild_candidate *candidate,
     /* That tables lie there, and lead to more, is no chance, however far the stored one leads. */
     if (rebuild_is_usual(candidate))
         return candidate->explained > stored->explained;
-    return candidate->file >= EXPLAINS_ENOUGH && stored->share < 0.5 &&
-           candidate->explained / 2 >= stored->explained;
+    return candidate->file >= EXPLAINS_ENOUGH && candidate->explained / 2 >= stored->explained;
 }
 
 bool rebuild_doubt_header(struct rebuild *rebuild)

@@ -150,6 +150,21 @@ START_TEST(an_old_copy_of_the_l1_table_is_none)
 }
 END_TEST
 
+/* The header's word is worth so much that it would outweigh what is known of the file. */
+START_TEST(leaks_do_not_make_an_old_copy_more_credible)
+{
+    struct disk disk = new_disk(4);
+    uint64_t copy = disk_add_data(&disk);
+
+    unit_fill(disk.io, copy, C, 0);
+    unit_put_entry(disk.io, copy, 0, unit_get_entry(disk.io, L1, 0));
+    for (int i = 0; i < 300; i++)
+        disk_add_data(&disk);
+    check_wrong(disk.io, copy, L1);
+    io_close(disk.io);
+}
+END_TEST
+
 START_TEST(leaks_and_damage_do_not_hide_the_true_one)
 {
     struct disk disk = new_disk(4);
@@ -191,6 +206,48 @@ START_TEST(an_l1_table_behind_the_header_is_believed)
 }
 END_TEST
 
+/* A copy of the L1 table at file_off, past the end of the file; what lies before it is in use. */
+static void copy_l1(struct disk *disk, uint64_t l1, uint64_t file_off)
+{
+    uint64_t table = disk_add_table(disk, 0, (file_off - disk->end) / C - 1);
+
+    unit_put_entry(disk->io, l1, 6, table);
+    ck_assert_uint_eq(disk_add_data(disk), file_off);
+    for (uint64_t i = 0; i < C / 8; i++)
+        unit_put_entry(disk->io, file_off, i, unit_get_entry(disk->io, l1, i));
+}
+
+/* Not even where a copy lies at a place that is one flipped bit away. */
+START_TEST(an_empty_l1_table_behind_the_header_is_believed)
+{
+    struct disk disk = new_disk(100);
+
+    copy_l1(&disk, L1, L1 | UINT64_C(1) << 20);
+    unit_fill(disk.io, L1, C, 0);
+    ck_assert(!is_elsewhere(disk.io));
+    io_close(disk.io);
+}
+END_TEST
+
+/* Nor are two that explain nearly the same told apart where no writer puts either. */
+START_TEST(an_l1_table_elsewhere_is_believed_if_it_leads_to_most)
+{
+    struct disk disk = new_disk(100);
+    uint64_t l1 = move_l1(&disk);
+
+    copy_l1(&disk, l1, l1 | UINT64_C(1) << 20);
+    unit_put_entry(disk.io, l1, 5, 0);
+    check_right(disk.io);
+    unit_put_entry(disk.io, l1, 0, 0);
+    unit_put_entry(disk.io, l1, 6, 0);
+    ck_assert(is_elsewhere(disk.io));
+    for (int i = 0; i < 300; i++)
+        disk_add_data(&disk);
+    ck_assert(!is_elsewhere(disk.io)); /* the other does not explain enough */
+    io_close(disk.io);
+}
+END_TEST
+
 START_TEST(an_l1_table_where_no_writer_puts_it_is_believed)
 {
     struct disk disk = new_disk(6);
@@ -212,12 +269,31 @@ START_TEST(an_l1_table_where_no_writer_puts_it_is_believed)
     unit_fill(disk.io, L1, C, 0);
     unit_put_entry(disk.io, L1, 5, unit_get_entry(disk.io, l1, 5));
     check_right(disk.io);
+    /* What leads to more, but to nothing as often, is chance. */
+    unit_put_entry(disk.io, l1, 1, 0);
+    unit_put_entry(disk.io, L1, 1, table);
+    for (uint64_t i = 10; i < 17; i++)
+        unit_put_entry(disk.io, L1, i, 0x123456789);
+    check_right(disk.io);
     /* Of its own entries most are lost, then all. */
     unit_fill(disk.io, L1, C, 0);
     unit_put_entry(disk.io, l1, 1, 0);
     check_right(disk.io);
     unit_fill(disk.io, l1, C, 0);
     ck_assert(!is_elsewhere(disk.io));
+    io_close(disk.io);
+}
+END_TEST
+
+/* There, an empty table leads to no less than one whose only L2 table was overwritten. */
+START_TEST(nothing_behind_the_header_is_not_believed)
+{
+    struct disk disk = disk_new(8 * DISK_SPAN);
+    uint64_t table = disk_add_named(&disk, 0, 60);
+
+    move_l1(&disk);
+    unit_fill(disk.io, table, C, 0x5b);
+    check_right(disk.io);
     io_close(disk.io);
 }
 END_TEST
@@ -317,9 +393,13 @@ int main(void)
     tcase_add_test(tests, a_cluster_of_zeroes_is_no_l1_table);
     tcase_add_loop_test(tests, an_l1_table_in_guest_data_is_none, 0, 2);
     tcase_add_test(tests, an_old_copy_of_the_l1_table_is_none);
+    tcase_add_test(tests, leaks_do_not_make_an_old_copy_more_credible);
     tcase_add_test(tests, leaks_and_damage_do_not_hide_the_true_one);
     tcase_add_test(tests, an_l1_table_behind_the_header_is_believed);
+    tcase_add_test(tests, an_empty_l1_table_behind_the_header_is_believed);
+    tcase_add_test(tests, an_l1_table_elsewhere_is_believed_if_it_leads_to_most);
     tcase_add_test(tests, an_l1_table_where_no_writer_puts_it_is_believed);
+    tcase_add_test(tests, nothing_behind_the_header_is_not_believed);
     tcase_add_test(tests, guest_data_behind_the_header_is_not_believed);
     tcase_add_test(tests, an_l1_table_anywhere_is_found);
     tcase_add_test(tests, it_can_be_stopped);
