@@ -76,7 +76,7 @@ void rebuild_measure_distance(const struct rebuild *rebuild, struct rebuild_cand
 /* Try all candidates that were not tried yet, until the budget is used up. */
 int rebuild_try_all(struct rebuild *rebuild, struct qed_error *error);
 
-/* Work out file and confidence of a candidate that was tried. */
+/* Work out what a candidate that was tried is worth: sound, share, file and confidence. */
 void rebuild_judge(const struct rebuild *rebuild, struct rebuild_candidate *candidate);
 
 /*

@@ -134,13 +134,21 @@ START_TEST(an_l1_table_in_guest_data_is_none)
 }
 END_TEST
 
+/* A cluster that nothing refers to: the L1 table when it had one entry. */
+static uint64_t add_old_l1(struct disk *disk)
+{
+    uint64_t copy = disk_add_data(disk);
+
+    unit_fill(disk->io, copy, C, 0);
+    unit_put_entry(disk->io, copy, 0, unit_get_entry(disk->io, L1, 0));
+    return copy;
+}
+
 START_TEST(an_old_copy_of_the_l1_table_is_none)
 {
     struct disk disk = new_disk(4);
-    uint64_t copy = disk_add_data(&disk);
+    uint64_t copy = add_old_l1(&disk);
 
-    unit_fill(disk.io, copy, C, 0);
-    unit_put_entry(disk.io, copy, 0, unit_get_entry(disk.io, L1, 0));
     unit_put_entry(disk.io, copy, 1, unit_get_entry(disk.io, L1, 1));
     check_wrong(disk.io, copy, L1);
     /* Of two that are the same, either will do. */
@@ -154,10 +162,8 @@ END_TEST
 START_TEST(leaks_do_not_make_an_old_copy_more_credible)
 {
     struct disk disk = new_disk(4);
-    uint64_t copy = disk_add_data(&disk);
+    uint64_t copy = add_old_l1(&disk);
 
-    unit_fill(disk.io, copy, C, 0);
-    unit_put_entry(disk.io, copy, 0, unit_get_entry(disk.io, L1, 0));
     for (int i = 0; i < 300; i++)
         disk_add_data(&disk);
     check_wrong(disk.io, copy, L1);
