@@ -446,7 +446,8 @@ static int check_space(struct convert *convert)
     bool is_short;
     int ret;
 
-    if (!options->short_of_space)
+    /* What a stream takes is not known: compressed, or somebody else's. */
+    if (!options->short_of_space || target_is_stream(convert->target))
         return QED_OK;
     ret = space_check(convert->source, convert->target, &space, &is_short, &needed, &left);
     if (ret < 0)

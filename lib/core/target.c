@@ -259,7 +259,8 @@ void target_lengthen_ahead(struct target *target)
 void target_skip_flush(struct target *target)
 {
     target->no_flush = true;
-    io_file_skip_flush(target->io);
+    if (target->io)
+        io_file_skip_flush(target->io);
 }
 
 void target_write_direct(struct target *target)
