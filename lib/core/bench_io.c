@@ -55,15 +55,25 @@ static int send_one(struct bench_io *bench, struct qed_error *error)
     return QED_OK;
 }
 
-/* Wait for a request, and have its place free again. */
-static int finish_one(struct bench_io *bench, struct qed_error *error)
+/* The next request that is not in flight any more; NULL when the queue failed. */
+static struct bench_request *wait_for_one(struct bench_io *bench)
 {
     struct bench_request *request = bench_target_wait(bench->target);
 
+    if (request == &bench->flush)
+        bench->flushing = false;
+    else if (request)
+        bench->in_flight--;
+    return request;
+}
+
+/* Wait for a request, and have its place free again. */
+static int finish_one(struct bench_io *bench, struct qed_error *error)
+{
+    struct bench_request *request = wait_for_one(bench);
+
     if (!request)
         return qed_fail(error, QED_ERR_IO, "the kernel's queue of requests failed");
-    bench->flushing &= request != &bench->flush;
-    bench->in_flight -= request != &bench->flush;
     if (request->status < 0)
         return request_failed(bench, request->status, error);
     if (request == &bench->flush)
@@ -99,40 +109,32 @@ static bool is_flush_due(const struct bench_io *bench)
     return options->flush_interval && (options->count - bench->sent) % options->flush_interval == 0;
 }
 
-static int send_all(struct bench_io *bench, struct qed_error *error)
+/* As many as may be in flight; none while one waits to be taken note of. */
+static int fill(struct bench_io *bench, struct qed_error *error)
 {
     int ret = QED_OK;
 
-    while (ret == QED_OK && bench->done < bench->options.count) {
-        bool draining = false;
-
-        while (ret == QED_OK && bench->sent < bench->options.count &&
-               bench->in_flight < bench->depth && !bench->target->finished)
-            ret = send_one(bench, error);
-        do {
-            if (ret == QED_OK)
-                ret = finish_one(bench, error);
-            if (ret < 0)
-                break;
-            draining = is_flush_due(bench) && !bench->options.no_drain && bench->in_flight > 0;
-        } while (draining);
-        if (ret == QED_OK && is_flush_due(bench))
-            ret = flush(bench, error);
-    }
+    while (ret == QED_OK && bench->sent < bench->options.count && bench->in_flight < bench->depth &&
+           !bench->target->finished)
+        ret = send_one(bench, error);
     return ret;
 }
 
-/* After a failure: what is in flight has buffers of ours. */
-static void wait_for_the_rest(struct bench_io *bench)
+static int send_all(struct bench_io *bench, struct qed_error *error)
 {
-    while (bench->in_flight + bench->flushing > 0) {
-        const struct bench_request *request = bench_target_wait(bench->target);
+    bool draining = false;
+    int ret = QED_OK;
 
-        if (!request)
-            return;
-        bench->flushing &= request != &bench->flush;
-        bench->in_flight -= request != &bench->flush;
+    while (ret == QED_OK && bench->done < bench->options.count) {
+        if (!draining)
+            ret = fill(bench, error);
+        if (ret == QED_OK)
+            ret = finish_one(bench, error);
+        draining = is_flush_due(bench) && !bench->options.no_drain && bench->in_flight > 0;
+        if (ret == QED_OK && is_flush_due(bench) && !draining)
+            ret = flush(bench, error);
     }
+    return ret;
 }
 
 int bench_io_run(struct bench_io *bench, struct bench_io_report *report, struct qed_error *error)
@@ -145,7 +147,9 @@ int bench_io_run(struct bench_io *bench, struct bench_io_report *report, struct 
     *report = (struct bench_io_report){0};
     bench->report = report;
     ret = send_all(bench, error);
-    wait_for_the_rest(bench);
+    /* After a failure: what is in flight has buffers of ours. */
+    while (bench->in_flight + bench->flushing > 0 && wait_for_one(bench))
+        ;
     ended = bench_now();
     if (ret == QED_OK)
         ret = bench_target_finish(bench->target, error);
