@@ -2,7 +2,7 @@
  * The parallel scan. Threads begin without queues: a scan of what is in the page cache needs none,
  * and a ring takes longer to set up and tear down than many a scan lasts. Tables that adjoin in the file make up a unit of work; threads claim units in
  * file order. A thread reads what is in the page cache at once, in steps that stay in the
- * processor's cache; what is not, it asks the disk for in windows of up to 2 MiB, several in
+ * processor's cache; what is not, it asks the disk for in windows of up to 4 MiB, several in
  * flight, each in a slot that walks through one unit.
  * SPDX-License-Identifier: MIT
  */

@@ -10,8 +10,8 @@
 #include "base/array.h"
 
 #define FEW_BYTES ((uint64_t)1 << 20) /* of tables: threads would take longer to start */
-#define UNIT_BYTES ((uint64_t)2 << 20)
-#define WINDOW_MAX ((size_t)2 << 20)
+#define UNIT_BYTES ((uint64_t)4 << 20)
+#define WINDOW_MAX ((size_t)4 << 20)
 #define WINDOW_MIN ((size_t)64 << 10)
 #define GAP_BYTES (32 << 10) /* holes shorter than this are read through */
 
