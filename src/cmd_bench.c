@@ -50,7 +50,6 @@ static const struct argp_option options[] = {
      "iops=100,bw=150M and hdd)",
      2},
     {"guests", OPTS_KEY_GUESTS, "N", 0, "How many such images share the disk (default 1)", 2},
-    {NULL, 0, NULL, 0, "Both:", 3},
     {0},
 };
 

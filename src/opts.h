@@ -62,8 +62,8 @@ extern const struct argp opts_backing_argp;
 int opts_two_operands(const char *arg, const char **first, const char **second);
 
 /*
- * Values, for parsers: 0, or OPTS_REPORTED. opts_qemu_size_value has qemu-img's message, with what it
- * calls the size; so has the size of an image.
+ * Values, for parsers: 0, or OPTS_REPORTED. opts_qemu_size_value has qemu-img's message, with what
+ * it calls the size; so has the size of an image.
  */
 int opts_qemu_size_value(const char *what, const char *text, uint64_t *bytes);
 int opts_image_size_value(const char *text, uint64_t *bytes);

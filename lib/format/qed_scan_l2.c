@@ -1,9 +1,9 @@
 /*
  * The parallel scan. Threads begin without queues: a scan of what is in the page cache needs none,
- * and a ring takes longer to set up and tear down than many a scan lasts. Tables that adjoin in the file make up a unit of work; threads claim units in
- * file order. A thread reads what is in the page cache at once, in steps that stay in the
- * processor's cache; what is not, it asks the disk for in windows of up to 4 MiB, several in
- * flight, each in a slot that walks through one unit.
+ * and a ring takes longer to set up and tear down than many a scan lasts. Tables that adjoin in the
+ * file make up a unit of work; threads claim units in file order. A thread reads what is in the
+ * page cache at once, in steps that stay in the processor's cache; what is not, it asks the disk
+ * for in windows of up to 4 MiB, several in flight, each in a slot that walks through one unit.
  * SPDX-License-Identifier: MIT
  */
 #include <errno.h>
@@ -24,10 +24,10 @@ struct worker;
 
 /* One unit under way. */
 struct slot {
-    size_t table;  /* number of the table that pos is in */
+    size_t table; /* number of the table that pos is in */
     size_t tables_end;
-    uint64_t pos;  /* bytes of the file; all before it is done */
-    uint64_t end;  /* of the unit */
+    uint64_t pos; /* bytes of the file; all before it is done */
+    uint64_t end; /* of the unit */
     uint64_t carry;
     uint64_t window_end; /* where pos goes when the requests in flight are done */
     unsigned int request_count, in_flight;
@@ -66,13 +66,13 @@ struct scan {
     bool stop;           /* atomic */
     pthread_mutex_t lock;
     pthread_cond_t changed;
-    unsigned int running;       /* workers; under lock */
-    enum io_queue_kind kind;    /* as asked for */
-    bool needs_threads;         /* there is no ring to keep requests in flight; under lock */
-    bool alone;                 /* one thread does, and nothing is to be told: the caller's */
-    struct worker *workers;     /* QED_SCAN_SYNC_THREADS or more */
-    unsigned int worker_count;  /* that were started */
-    unsigned int slots;         /* for each */
+    unsigned int running;      /* workers; under lock */
+    enum io_queue_kind kind;   /* as asked for */
+    bool needs_threads;        /* there is no ring to keep requests in flight; under lock */
+    bool alone;                /* one thread does, and nothing is to be told: the caller's */
+    struct worker *workers;    /* QED_SCAN_SYNC_THREADS or more */
+    unsigned int worker_count; /* that were started */
+    unsigned int slots;        /* for each */
 };
 
 static bool stopping(struct scan *scan)
@@ -189,8 +189,9 @@ static int need_queue(struct worker *worker)
 
     if (worker->queue)
         return QED_OK;
-    ret = io_queue_new(&worker->queue, worker->io, scan->kind, worker->slot_count * QED_SCAN_RUNS_MAX,
-                       scan->can_tell_cached, &worker->error);
+    ret =
+        io_queue_new(&worker->queue, worker->io, scan->kind, worker->slot_count * QED_SCAN_RUNS_MAX,
+                     scan->can_tell_cached, &worker->error);
     if (ret < 0 || io_queue_kind(worker->queue) == IO_QUEUE_URING)
         return ret;
     pthread_mutex_lock(&scan->lock);
@@ -223,8 +224,8 @@ static int drive_slot(struct worker *worker, struct slot *slot, bool *idle)
             continue;
         }
         if (worker->scan->can_tell_cached)
-            ret = read_warm(worker, slot, (size_t)min_u64(slot->end - slot->pos, run.length),
-                            &moved);
+            ret =
+                read_warm(worker, slot, (size_t)min_u64(slot->end - slot->pos, run.length), &moved);
         if (ret < 0 || moved)
             continue;
         ret = plan_window(worker, slot);
@@ -314,14 +315,15 @@ static void *run_worker(void *context)
     return NULL;
 }
 
-/* Start one more thread, or do its work here; false, with error filled in, when that cannot be done. */
+/* Start one more thread, or do its work here; false, with error filled in, when it cannot be. */
 static bool start_worker(struct scan *scan, struct qed_error *error)
 {
     struct worker *worker = &scan->workers[scan->worker_count];
     void *memory;
     int ret;
 
-    if (posix_memalign(&memory, IO_DIRECT_ALIGN, QED_SCAN_WARM_BYTES + scan->slots * scan->window) != 0) {
+    if (posix_memalign(&memory, IO_DIRECT_ALIGN,
+                       QED_SCAN_WARM_BYTES + scan->slots * scan->window) != 0) {
         qed_fail(error, QED_ERR_NO_MEMORY, "out of memory");
         return false;
     }
@@ -355,7 +357,8 @@ static bool start_worker(struct scan *scan, struct qed_error *error)
 static void start_more_workers(struct scan *scan, const struct qed_scan_options *options)
 {
     uint64_t memory = options->memory ? options->memory : QED_SCAN_MEMORY_DEFAULT;
-    unsigned int most = (unsigned int)min_u64(QED_SCAN_SYNC_THREADS, memory / (QED_SCAN_WARM_BYTES + scan->window));
+    unsigned int most =
+        (unsigned int)min_u64(QED_SCAN_SYNC_THREADS, memory / (QED_SCAN_WARM_BYTES + scan->window));
 
     scan->slots = 1;
     while (options->threads == 0 && scan->worker_count < most && start_worker(scan, NULL))
@@ -387,9 +390,9 @@ static bool wait_for_workers(struct scan *scan, const struct qed_scan_options *o
         if (more && scan->worker_count < QED_SCAN_SYNC_THREADS)
             start_more_workers(scan, options);
         if (options->progress && !stopped)
-            stopped = options->progress(
-                options->progress_context, __atomic_load_n(&scan->bytes_done, __ATOMIC_RELAXED),
-                total);
+            stopped =
+                options->progress(options->progress_context,
+                                  __atomic_load_n(&scan->bytes_done, __ATOMIC_RELAXED), total);
         if (stopped)
             __atomic_store_n(&scan->stop, true, __ATOMIC_RELAXED);
         pthread_mutex_lock(&scan->lock);
