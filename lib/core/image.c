@@ -379,3 +379,14 @@ int image_read(struct image *image, uint64_t virt_off, void *buffer, size_t len,
     }
     return QED_OK;
 }
+
+int image_read_below(void *context, uint64_t virt_off, void *buffer, size_t len,
+                     struct qed_error *error)
+{
+    struct image *image = context;
+    uint64_t size = image_size(image);
+    size_t inside = virt_off < size ? (size_t)min_u64(len, size - virt_off) : 0;
+
+    memset((char *)buffer + inside, 0, len - inside);
+    return image_read(image, virt_off, buffer, inside, error);
+}

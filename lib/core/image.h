@@ -100,6 +100,12 @@ int image_next_run(struct image *image, uint64_t virt_off, uint64_t max_len, str
 int image_read(struct image *image, uint64_t virt_off, void *buffer, size_t len,
                struct qed_error *error);
 
+/*
+ * A qed_read_below_fn: guest bytes of a backing file, a struct image; zeroes past its end.
+ */
+int image_read_below(void *image, uint64_t virt_off, void *buffer, size_t len,
+                     struct qed_error *error);
+
 /* Read the bytes of a data run, as image_next_run gave it, from in_run bytes into it on. */
 int image_read_run(struct image *image, const struct extent *run, uint64_t in_run, void *buffer,
                    size_t len, struct qed_error *error);

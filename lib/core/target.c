@@ -42,17 +42,6 @@ struct target {
     void *zeroes; /* ZERO_BYTES, made when needed */
 };
 
-static int read_base(void *context, uint64_t virt_off, void *buffer, size_t len,
-                     struct qed_error *error)
-{
-    struct image *base = context;
-    uint64_t size = image_size(base);
-    size_t inside = virt_off < size ? (size_t)min_u64(len, size - virt_off) : 0;
-
-    memset((char *)buffer + inside, 0, len - inside);
-    return image_read(base, virt_off, buffer, inside, error);
-}
-
 static int open_base(struct target *target, const char *name, const char *format,
                      enum image_backing backing, struct qed_error *error)
 {
@@ -63,7 +52,7 @@ static int open_base(struct target *target, const char *name, const char *format
 
 static int start_writer(struct target *target, struct qed_error *error)
 {
-    int ret = qed_writer_new(&target->writer, target->qed, target->base ? read_base : NULL,
+    int ret = qed_writer_new(&target->writer, target->qed, target->base ? image_read_below : NULL,
                              target->base, error);
 
     return ret < 0 ? qed_fail_prefix(error, ret, "Could not open '%s'", target->path) : QED_OK;

@@ -30,6 +30,7 @@ struct io_file {
     int direct_fd; /* past the page cache; -1: not to be used */
     bool direct_writes, no_flush;
     bool is_block_device;
+    struct io_file_counts counts; /* atomic each */
 };
 
 static struct io_file *to_file(struct io *io)
@@ -131,6 +132,7 @@ static int file_write(struct io *io, const void *buffer, size_t len, uint64_t fi
                 error->file_off = file_off;
             return code;
         }
+        io_file_count_written(io, (uint64_t)n);
         at += n;
         file_off += (uint64_t)n;
         len -= (size_t)n;
@@ -163,6 +165,7 @@ static int file_flush(struct io *io, struct qed_error *error)
 
     if (to_file(io)->no_flush)
         return QED_OK;
+    __atomic_fetch_add(&to_file(io)->counts.flushes, 1, __ATOMIC_RELAXED);
     do {
         ret = fdatasync(to_file(io)->fd);
     } while (ret < 0 && errno == EINTR);
@@ -341,6 +344,24 @@ int io_file_query(const char *path, bool *exists, struct io_file_info *info,
 int io_file_descriptor(struct io *io)
 {
     return io->ops == &file_ops ? to_file(io)->fd : -1;
+}
+
+void io_file_count_written(struct io *io, uint64_t bytes)
+{
+    if (io->ops == &file_ops)
+        __atomic_fetch_add(&to_file(io)->counts.bytes_written, bytes, __ATOMIC_RELAXED);
+}
+
+struct io_file_counts io_file_counts(struct io *io)
+{
+    struct io_file_counts counts = {0};
+    struct io_file *file = to_file(io);
+
+    if (io->ops != &file_ops)
+        return counts;
+    counts.bytes_written = __atomic_load_n(&file->counts.bytes_written, __ATOMIC_RELAXED);
+    counts.flushes = __atomic_load_n(&file->counts.flushes, __ATOMIC_RELAXED);
+    return counts;
 }
 
 bool io_file_is_block_device(struct io *io)
