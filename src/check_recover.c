@@ -5,6 +5,8 @@
 
 #include <inttypes.h>
 
+#include "report.h"
+
 void check_recover_human(struct out *out, const struct qed_recovery *recovery)
 {
     static const char *const which[] = {[QED_RECOVERY_MARKED] = "marked by the write-intent bitmap",
@@ -23,6 +25,14 @@ void check_recover_human(struct out *out, const struct qed_recovery *recovery)
     if (recovery->bytes_added)
         out_printf(out, "The last cluster was cut short by %" PRIu64 " bytes, and was completed.\n",
                    recovery->bytes_added);
+}
+
+void report_recovery(const char *path, const struct qed_recovery *recovery)
+{
+    if (recovery->kind != QED_RECOVERY_NONE)
+        report_warning("warning: %s was not cleanly closed: %" PRIu64
+                       " L2 tables were read, %" PRIu64 " entries from the crash cleared",
+                       path, recovery->tables, recovery->l1_cleared + recovery->l2_cleared);
 }
 
 void check_recover_json(struct out *out, const char *path, const struct qed_recovery *recovery)

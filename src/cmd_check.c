@@ -225,7 +225,7 @@ static int check(void *context)
     args->options.scan.progress = on_progress;
     args->options.scan.progress_context = args;
     progress_catch_signals();
-    progress_start(&args->progress, args->show_progress, !args->quiet);
+    progress_start(&args->progress, args->show_progress, !args->quiet, stdout);
     if (args->recover)
         return recover(args);
     status = verdict = check_image(args->image.path, &args->options, &found, &error);

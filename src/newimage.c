@@ -17,20 +17,31 @@ enum list_option {
     LIST_BACKING_FMT,
     LIST_CLUSTER_SIZE,
     LIST_INTENT,
+    LIST_LEVEL,
+    LIST_PREALLOCATION,
     LIST_SIZE,
     LIST_TABLE_SIZE,
 };
 
+/* Which formats have an option. */
+enum { FOR_QED = 1, FOR_RAW = 2, FOR_GZIP = 4, FOR_ALL = 7 };
+
 static const struct {
     const char *name, *type, *help;
-    bool for_raw;
+    int formats;
+    const char *raw_help; /* NULL: the same */
 } list_options[] = {
-    [LIST_BACKING_FILE] = {"backing_file", "<str>", "File name of a base image", false},
-    [LIST_BACKING_FMT] = {"backing_fmt", "<str>", "Image format of the base image", false},
-    [LIST_CLUSTER_SIZE] = {"cluster_size", "<size>", "Cluster size (in bytes)", false},
-    [LIST_INTENT] = {"intent", "<bool (on/off)>", "Write-intent bitmap", false},
-    [LIST_SIZE] = {"size", "<size>", "Virtual disk size", true},
-    [LIST_TABLE_SIZE] = {"table_size", "<size>", "L1/L2 table size (in clusters)", false},
+    [LIST_BACKING_FILE] = {"backing_file", "<str>", "File name of a base image", FOR_QED, NULL},
+    [LIST_BACKING_FMT] = {"backing_fmt", "<str>", "Image format of the base image", FOR_QED, NULL},
+    [LIST_CLUSTER_SIZE] = {"cluster_size", "<size>", "Cluster size (in bytes)", FOR_QED, NULL},
+    [LIST_INTENT] = {"intent", "<bool (on/off)>", "Write-intent bitmap", FOR_QED, NULL},
+    [LIST_LEVEL] = {"level", "<0-9>", "How hard to compress", FOR_GZIP, NULL},
+    [LIST_PREALLOCATION] = {"preallocation", "<str>",
+                            "Preallocation mode (allowed values: off, metadata, falloc, full)",
+                            FOR_QED | FOR_RAW,
+                            "Preallocation mode (allowed values: off, falloc, full)"},
+    [LIST_SIZE] = {"size", "<size>", "Virtual disk size", FOR_ALL, NULL},
+    [LIST_TABLE_SIZE] = {"table_size", "<size>", "L1/L2 table size (in clusters)", FOR_QED, NULL},
 };
 
 #define LIST_OPTION_COUNT (sizeof(list_options) / sizeof(list_options[0]))
@@ -85,9 +96,11 @@ static char *next_element(char **rest)
     return element;
 }
 
-static bool is_raw(const struct newimage *image)
+static int format_bit(const char *format)
 {
-    return strcmp(image->options.format, "raw") == 0;
+    if (strcmp(format, "raw.gz") == 0)
+        return FOR_GZIP;
+    return strcmp(format, "raw") == 0 ? FOR_RAW : FOR_QED;
 }
 
 static int bad_element(const char *subject, const char *sentence, const char *what)
@@ -100,17 +113,29 @@ static int bad_element(const char *subject, const char *sentence, const char *wh
 }
 
 /* QEMU's words for yes and no. */
-static bool parse_bool(const char *value, bool *result)
+static int set_bool(bool *result, const char *name, const char *value, const char *subject)
 {
     static const char *const words[] = {"off", "on", "no", "yes", "false", "true", "n", "y"};
 
     for (size_t i = 0; i < sizeof(words) / sizeof(words[0]); i++) {
         if (strcmp(words[i], value) == 0) {
             *result = i % 2;
-            return true;
+            return 0;
         }
     }
-    return false;
+    if (subject)
+        report("%s: Parameter '%s' expects 'on' or 'off'", subject, name);
+    else
+        report("Parameter '%s' expects 'on' or 'off'", name);
+    return OPTS_REPORTED;
+}
+
+static int set_level(struct newimage *image, const char *value, const char *subject)
+{
+    if (strlen(value) != 1 || value[0] < '0' || value[0] > '9')
+        return bad_element(subject, "Level must be a digit, not", value);
+    image->options.gzip_level = value[0] - '0';
+    return 0;
 }
 
 static int set_option(struct newimage *image, enum list_option option, const char *value,
@@ -119,12 +144,8 @@ static int set_option(struct newimage *image, enum list_option option, const cha
     struct create_options *options = &image->options;
     uint64_t bytes = 0;
 
-    if (option == LIST_INTENT)
-        return parse_bool(value, &options->intent)
-                   ? 0
-                   : bad_element(subject, "Parameter 'intent' expects 'on' or 'off', not", value);
-    if (option != LIST_BACKING_FILE && option != LIST_BACKING_FMT &&
-        !units_parse_size(value, &bytes))
+    image->has_geometry = image->has_geometry || option != LIST_SIZE;
+    if (strcmp(list_options[option].type, "<size>") == 0 && !units_parse_size(value, &bytes))
         return bad_element(subject, "Invalid size in option", list_options[option].name);
     switch (option) {
     case LIST_BACKING_FILE:
@@ -137,6 +158,11 @@ static int set_option(struct newimage *image, enum list_option option, const cha
         options->cluster_size = bytes;
         break;
     case LIST_INTENT:
+        return set_bool(&options->intent, list_options[option].name, value, subject);
+    case LIST_LEVEL:
+        return set_level(image, value, subject);
+    case LIST_PREALLOCATION:
+        options->preallocation = value;
         break;
     case LIST_TABLE_SIZE:
         options->table_size = bytes;
@@ -162,7 +188,7 @@ static int parse_element(struct newimage *image, char *element, const char *subj
         *equals = '\0';
     for (size_t i = 0; i < LIST_OPTION_COUNT; i++) {
         if (strcmp(element, list_options[i].name) != 0 ||
-            (is_raw(image) && !list_options[i].for_raw))
+            !(list_options[i].formats & format_bit(image->options.format)))
             continue;
         if (!equals)
             return bad_element(subject, "No value given for option", element);
@@ -195,16 +221,16 @@ int newimage_parse(struct newimage *image, const char *subject)
 
 void newimage_print_help(const char *format)
 {
-    bool raw = strcmp(format, "raw") == 0;
-
     printf("Supported %s options:\n", format);
     for (size_t i = 0; i < LIST_OPTION_COUNT; i++) {
         char name[64];
 
-        if (raw && !list_options[i].for_raw)
+        if (!(list_options[i].formats & format_bit(format)))
             continue;
         snprintf(name, sizeof(name), "%s=%s", list_options[i].name, list_options[i].type);
-        printf("  %-22s - %s\n", name, list_options[i].help);
+        printf("  %-22s - %s\n", name,
+               strcmp(format, "raw") == 0 && list_options[i].raw_help ? list_options[i].raw_help
+                                                                      : list_options[i].help);
     }
 }
 

@@ -44,23 +44,27 @@ int qed_create_validate(const struct qed_create_options *options, struct qed_err
     return options->backing_name ? validate_backing_name(options->backing_name, error) : QED_OK;
 }
 
+uint32_t qed_create_header_clusters(const struct qed_create_options *options)
+{
+    uint64_t needed = QED_INTENT_OFFSET + QED_INTENT_PAGE;
+
+    if (!options->intent || options->cluster_size >= needed)
+        return 1;
+    return (uint32_t)(needed / options->cluster_size);
+}
+
 static void header_init(struct qed_header *header, const struct qed_create_options *options)
 {
     *header = (struct qed_header){
         .magic = QED_MAGIC,
         .cluster_size = (uint32_t)options->cluster_size,
         .table_size = (uint32_t)options->table_size,
-        .header_size = 1,
-        .l1_table_offset = options->cluster_size,
+        .header_size = qed_create_header_clusters(options),
+        .l1_table_offset = qed_create_header_clusters(options) * options->cluster_size,
         .image_size = options->image_size,
     };
-    if (options->intent) {
+    if (options->intent)
         header->autoclear_features |= QED_AUTOCLEAR_INTENT;
-        header->header_size =
-            (uint32_t)blocks_for(QED_INTENT_OFFSET + QED_INTENT_PAGE,
-                                 (unsigned int)__builtin_ctzll(options->cluster_size));
-        header->l1_table_offset = header->header_size * options->cluster_size;
-    }
     if (!options->backing_name)
         return;
     header->features |= QED_FEATURE_BACKING_FILE;

@@ -21,6 +21,9 @@ struct qed_create_options {
 /* Whether an image can be made so; QED_ERR_INVALID with a sentence if not. Touches no file. */
 int qed_create_validate(const struct qed_create_options *options, struct qed_error *error);
 
+/* Clusters of the header: one, or as many as a write-intent bitmap needs. options are valid. */
+uint32_t qed_create_header_clusters(const struct qed_create_options *options);
+
 /* Make io, an empty file, an image without any cluster allocated. Validates; does not flush. */
 int qed_create(struct io *io, const struct qed_create_options *options, struct qed_error *error);
 
