@@ -55,7 +55,6 @@ cp b.qed dirty.qed
 expect_status 0 "$QEDTOOL" convert -n -O qed a.qed b.qed
 expect_stderr_has "warning: b.qed was not cleanly closed: 1 L2 tables were read, 0 entries"
 expect_status 0 "$QEDTOOL" check b.qed
-expect_status 0 qemu-img compare a.qed b.qed
 craft dirty.qed 'poke-l2 0 7 9'
 unchanged dirty.qed expect_status 1 "$QEDTOOL" convert -n -O qed a.qed dirty.qed
 expect_stderr_has "which no crash explains"
