@@ -320,9 +320,7 @@ int qed_plan_allocate(struct qed_plan *plan, uint64_t len, uint64_t align, uint6
     return qed_plan_extend(plan, end, error);
 }
 
-/* Where what is at from is to be had today: of a copy that a round before has planned, its source.
- */
-static uint64_t source_of(const struct qed_plan *plan, uint64_t from, uint64_t len)
+uint64_t qed_plan_source(const struct qed_plan *plan, uint64_t from, uint64_t len)
 {
     size_t i = first_copy(plan, from);
     const struct qed_plan_run *copy;
@@ -337,7 +335,7 @@ static uint64_t source_of(const struct qed_plan *plan, uint64_t from, uint64_t l
 int qed_plan_copy(struct qed_plan *plan, uint64_t from, uint64_t len, uint64_t align, uint64_t *to,
                   struct qed_error *error)
 {
-    struct qed_plan_run run = {.from = source_of(plan, from, len), .len = len};
+    struct qed_plan_run run = {.from = qed_plan_source(plan, from, len), .len = len};
     int ret = qed_plan_allocate(plan, len, align, to, error);
 
     if (ret < 0)

@@ -75,6 +75,9 @@ int qed_plan_allocate(struct qed_plan *plan, uint64_t len, uint64_t align, uint6
 int qed_plan_copy(struct qed_plan *plan, uint64_t from, uint64_t len, uint64_t align, uint64_t *to,
                   struct qed_error *error);
 
+/* Where what is at from, len bytes, stands in the file today: a planned copy's source, or from. */
+uint64_t qed_plan_source(const struct qed_plan *plan, uint64_t from, uint64_t len);
+
 /* Make the file at least so many bytes long; what is new reads as zeroes. */
 int qed_plan_extend(struct qed_plan *plan, uint64_t length, struct qed_error *error);
 

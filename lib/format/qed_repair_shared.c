@@ -34,6 +34,8 @@ static int copy_cluster(struct sharing *sharing, const struct problem *problem, 
     if (sharing->mode != COPY)
         return QED_OK;
     ret = qed_plan_copy(repair->plan, problem->value, cluster_size, cluster_size, &to, error);
+    if (ret == QED_OK)
+        ret = repair_fill(repair, problem, to, error);
     return ret < 0 ? ret : repair_set_entry(repair, problem, table_off, to, ACTION_COPY, error);
 }
 
@@ -86,26 +88,37 @@ static int shared_piece(void *context, const struct qed_scan_piece *piece, struc
 }
 
 /* An entry of a table that is copied for another L1 entry: it gets a copy of its cluster, too. */
+static int copy_entry(struct sharing *sharing, const struct problem *problem, uint64_t word_off,
+                      struct qed_error *error)
+{
+    struct repair *repair = sharing->repair;
+    uint64_t cluster_size = repair->geometry->cluster_size, to = problem->value;
+    int ret = QED_OK;
+
+    if (to != QED_ENTRY_ZERO)
+        ret = qed_plan_copy(repair->plan, problem->value, cluster_size, cluster_size, &to, error);
+    if (ret == QED_OK && to != QED_ENTRY_ZERO)
+        ret = repair_fill(repair, problem, to, error);
+    return ret < 0 ? ret : qed_plan_set(repair->plan, word_off, to, QED_PLAN_MOVE, error);
+}
+
 static int table_piece(void *context, const struct qed_scan_piece *piece, struct qed_error *error)
 {
     struct sharing *sharing = context;
-    struct repair *repair = sharing->repair;
-    uint64_t cluster_size = repair->geometry->cluster_size;
+    const struct qed_geometry *g = sharing->repair->geometry;
     int ret = QED_OK;
 
     for (size_t i = 0; ret == QED_OK && i < piece->count; i++) {
-        uint64_t entry = piece->entries[i];
-        uint64_t word_off = sharing->new_table + (piece->first_index + i) * sizeof(uint64_t);
+        uint64_t entry = piece->entries[i], index = piece->first_index + i;
+        struct problem problem;
 
         if (entry == QED_ENTRY_UNALLOCATED)
             continue;
-        sharing->bytes += entry == QED_ENTRY_ZERO ? 0 : cluster_size;
+        sharing->bytes += entry == QED_ENTRY_ZERO ? 0 : g->cluster_size;
         if (sharing->mode == COUNT)
             continue;
-        if (entry != QED_ENTRY_ZERO)
-            ret = qed_plan_copy(repair->plan, entry, cluster_size, cluster_size, &entry, error);
-        if (ret == QED_OK)
-            ret = qed_plan_set(repair->plan, word_off, entry, QED_PLAN_MOVE, error);
+        problem = qed_check_l2_problem(g, PROBLEM_L2_SHARED, piece->table->l1_index, index, entry);
+        ret = copy_entry(sharing, &problem, sharing->new_table + index * sizeof(uint64_t), error);
     }
     return ret;
 }

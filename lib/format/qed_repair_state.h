@@ -78,6 +78,21 @@ int repair_scan_damaged(struct repair *repair, bool read, qed_scan_fn *fn, void 
 int repair_past_end_of_read_tables(struct repair *repair, struct qed_error *error);
 int repair_leave_read_tables(struct repair *repair, struct qed_error *error);
 
+/*
+ * Of a table that is cut short itself, or read as data until that has a copy: what points past the
+ * end of the file as it is must not come to point into what it grows by.
+ */
+int repair_past_end(struct repair *repair, const struct qed_scan_table *table,
+                    struct qed_error *error);
+
+/*
+ * Where the cluster that a data entry names is one that the end of the file cuts short: fill what
+ * is missing at to, the cluster or a copy of it, with what the backing file has for this entry: when
+ * the cluster was allocated, all of it that the guest did not write was copied from there.
+ */
+int repair_fill(struct repair *repair, const struct problem *problem, uint64_t to,
+                struct qed_error *error);
+
 /* The tables of a list in file order that are at the place of the first: up to the end returned. */
 size_t repair_place_end(const struct qed_scan_list *list, size_t first);
 
