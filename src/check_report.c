@@ -38,6 +38,9 @@ static void print_action(char *text, size_t size, const struct problem *problem)
     if (problem->action == ACTION_CLEAR && problem->virt_len)
         snprintf(text, size, "; %s, %" PRIu64 " guest bytes are lost",
                  problem_action_sentence(problem->action), problem->virt_len);
+    else if (problem->lost_len)
+        snprintf(text, size, "; %s, guest 0x%" PRIx64 "+0x%" PRIx64 " is lost",
+                 problem_action_sentence(problem->action), problem->lost_off, problem->lost_len);
     else
         snprintf(text, size, "; %s", problem_action_sentence(problem->action));
 }
@@ -46,7 +49,7 @@ static void print_action(char *text, size_t size, const struct problem *problem)
 static void print_problem(const struct problem *problem)
 {
     const struct problem_kind *kind = problem_kind(problem->id);
-    char place[64] = "", guest[80], file[80], other[80], action[160];
+    char place[64] = "", guest[80], file[80], other[80], action[200];
 
     if (problem->has_l2_index)
         snprintf(place, sizeof(place), " L1[%" PRIu64 "] L2[%" PRIu64 "]", problem->l1_index,
@@ -282,7 +285,7 @@ static struct json_object *other_json(const struct problem *problem)
 static struct json_object *problem_json(const struct problem *problem, bool planned)
 {
     const struct problem_kind *kind = problem_kind(problem->id);
-    const char *action = planned ? problem_action_sentence(problem->action) : kind->action;
+    const char *action = planned ? NULL : kind->action;
     struct json_object *object = json_object_new_object();
 
     json_object_object_add(object, "id", json_object_new_string(kind->name));
@@ -302,9 +305,13 @@ static struct json_object *problem_json(const struct problem *problem, bool plan
     json_object_object_add(object, "severity",
                            json_object_new_string(problem_severity_name(kind->severity)));
     json_object_object_add(object, "repairable", json_object_new_boolean(kind->action != NULL));
-    if (problem->action != ACTION_NONE)
+    if (problem->lost_len)
+        json_object_object_add(object, "lost", range_json(problem->lost_off, problem->lost_len));
+    if (problem->action != ACTION_NONE) {
+        action = problem_action_sentence(problem->action);
         json_object_object_add(object, "action-id",
                                json_object_new_string(problem_action_name(problem->action)));
+    }
     if (action)
         json_object_object_add(object, "action", json_object_new_string(action));
     return object;

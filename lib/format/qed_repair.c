@@ -103,16 +103,22 @@ static bool crash_explains(const struct repair *repair, enum problem_id id)
             id == PROBLEM_L2_CUT_SHORT);
 }
 
-void repair_report(struct repair *repair, const struct problem *problem, enum problem_action action)
+int repair_report(struct repair *repair, const struct problem *problem, enum problem_action action,
+                  struct qed_error *error)
 {
     struct qed_repair_report *report = repair->report;
     struct problem fix = *problem;
+    int ret = QED_OK;
 
     fix.action = action;
-    if (action == ACTION_CLEAR)
-        report->guest_lost += fix.virt_len;
-    else if (action != ACTION_LEAVE)
-        report->guest_kept += fix.virt_len;
+    if (action == ACTION_CLEAR) {
+        fix.lost_off = fix.virt_off;
+        fix.lost_len = fix.virt_len;
+    } else if (action != ACTION_LEAVE) {
+        ret = qed_repair_account_add(&repair->account, fix.virt_off, fix.virt_len, false, error);
+    }
+    if (ret == QED_OK)
+        ret = qed_repair_account_add(&repair->account, fix.lost_off, fix.lost_len, true, error);
     /* What two entries name is not what both of them always did. */
     if ((action == ACTION_CLEAR && !crash_explains(repair, fix.id)) || action == ACTION_COPY ||
         action == ACTION_COPY_TABLE)
@@ -120,6 +126,7 @@ void repair_report(struct repair *repair, const struct problem *problem, enum pr
     report->done[action]++;
     repair->planned += action != ACTION_LEAVE;
     problem_list_add(&report->fixes, &fix);
+    return ret;
 }
 
 int repair_set_entry(struct repair *repair, const struct problem *problem, uint64_t table_off,
@@ -127,6 +134,7 @@ int repair_set_entry(struct repair *repair, const struct problem *problem, uint6
 {
     uint64_t index = problem->has_l2_index ? problem->l2_index : problem->l1_index;
     enum qed_plan_step step = QED_PLAN_MEND;
+    int ret;
 
     if (action == ACTION_COPY || action == ACTION_COPY_TABLE)
         step = QED_PLAN_MOVE;
@@ -134,10 +142,11 @@ int repair_set_entry(struct repair *repair, const struct problem *problem, uint6
         step = QED_PLAN_L1;
     else if (action == ACTION_CLEAR)
         step = QED_PLAN_EARLY;
-    repair_report(repair, problem, action);
-    if (action == ACTION_CLEAR && !problem->has_l2_index && repair->options->adopt &&
-        qed_scan_list_add(&repair->lost, index, problem->value, error) < 0)
-        return QED_ERR_NO_MEMORY;
+    ret = repair_report(repair, problem, action, error);
+    if (ret == QED_OK && action == ACTION_CLEAR && !problem->has_l2_index && repair->options->adopt)
+        ret = qed_scan_list_add(&repair->lost, index, problem->value, error);
+    if (ret < 0)
+        return ret;
     return qed_plan_set(repair->plan, table_off + index * sizeof(uint64_t), value, step, error);
 }
 
@@ -145,10 +154,13 @@ static int clear_autoclear(struct repair *repair, struct qed_error *error)
 {
     const struct qed_header *header = &repair->image->header;
     struct problem problem = {.id = PROBLEM_AUTOCLEAR};
+    int ret;
 
     if (!(header->autoclear_features & ~QED_AUTOCLEAR_KNOWN))
         return QED_OK;
-    repair_report(repair, &problem, ACTION_CLEAR_BITS);
+    ret = repair_report(repair, &problem, ACTION_CLEAR_BITS, error);
+    if (ret < 0)
+        return ret;
     return qed_plan_set(repair->plan, AUTOCLEAR_AT,
                         header->autoclear_features & QED_AUTOCLEAR_KNOWN, QED_PLAN_SETTLE, error);
 }
@@ -171,9 +183,10 @@ static int repair_adopt(struct repair *repair, struct qed_error *error)
                                                       adoption->l1_index, adoption->file_off);
 
         if (adoption->ground != QED_ADOPTION_NONE)
-            repair_report(repair, &problem,
-                          qed_adoption_is_certain(adoption->ground) ? ACTION_ADOPT
-                                                                    : ACTION_ADOPT_GUESS);
+            ret = repair_report(repair, &problem,
+                                qed_adoption_is_certain(adoption->ground) ? ACTION_ADOPT
+                                                                          : ACTION_ADOPT_GUESS,
+                                error);
     }
     qed_adoption_release(&adopted);
     return ret;
@@ -183,7 +196,7 @@ static int repair_adopt(struct repair *repair, struct qed_error *error)
 static int plan_round(struct repair *repair, struct qed_error *error)
 {
     static int (*const steps[])(struct repair *, struct qed_error *) = {
-        repair_l1,     repair_adopt,    repair_mend_l2,   repair_relink,
+        repair_l1,       repair_adopt,     repair_mend_l2, repair_relink,
         repair_clear_l2, repair_cut_short, repair_shared};
     int ret = QED_OK;
 
@@ -272,7 +285,11 @@ int qed_repair_plan(struct qed_plan *plan, struct qed_check_result *first,
     report->after = found.totals;
     if (ret == QED_OK && found.makes_sense)
         ret = with_image(&repair, plan_rest, error);
+    if (ret == QED_OK)
+        ret = qed_repair_account_sum(&repair.account, &report->guest_lost, &report->guest_kept,
+                                     error);
     qed_plan_settle(plan);
+    qed_repair_account_free(&repair.account);
     qed_scan_list_free(&repair.lost);
     qed_check_release(&found);
     problem_list_sort(&report->fixes);

@@ -12,11 +12,13 @@
 /* Let the file reach to the end of what a finding is about. */
 static int extend(struct repair *repair, const struct problem *problem, struct qed_error *error)
 {
-    if (repair->options->fixed_length) {
-        repair_report(repair, problem, ACTION_LEAVE);
-        return QED_OK;
-    }
-    repair_report(repair, problem, ACTION_EXTEND);
+    int ret;
+
+    if (repair->options->fixed_length)
+        return repair_report(repair, problem, ACTION_LEAVE, error);
+    ret = repair_report(repair, problem, ACTION_EXTEND, error);
+    if (ret < 0)
+        return ret;
     return qed_plan_extend(repair->plan, problem->value + problem->file_len, error);
 }
 
@@ -49,24 +51,48 @@ static int read_filling(struct repair *repair, const struct problem *problem, ui
     return ret;
 }
 
+/* How much of the cluster at source is in the file that the repair began with. */
+static uint64_t kept_bytes(const struct repair *repair, uint64_t source)
+{
+    uint64_t length = qed_plan_old_length(repair->plan);
+    uint32_t cluster_size = repair->geometry->cluster_size;
+
+    if (source >= length || qed_file_end(length, cluster_size) > source)
+        return cluster_size;
+    return length - source;
+}
+
+/* Guest bytes from at on of what a finding is about are lost. */
+static void lose_from(struct problem *problem, uint64_t at)
+{
+    if (at >= problem->virt_len)
+        return;
+    problem->lost_off = problem->virt_off + at;
+    problem->lost_len = problem->virt_len - at;
+}
+
+void repair_lose_cut(const struct repair *repair, struct problem *problem)
+{
+    uint64_t cluster_size = repair->geometry->cluster_size;
+
+    lose_from(problem,
+              kept_bytes(repair, qed_plan_source(repair->plan, problem->value, cluster_size)));
+}
+
 int repair_fill(struct repair *repair, const struct problem *problem, uint64_t to,
                 struct qed_error *error)
 {
     uint64_t cluster_size = repair->geometry->cluster_size;
-    uint64_t length = qed_plan_old_length(repair->plan);
     uint64_t source = qed_plan_source(repair->plan, problem->value, cluster_size);
-    uint64_t kept, at;
+    uint64_t kept = kept_bytes(repair, source), at = round_down(kept, sizeof(uint64_t));
     uint8_t *bytes;
     int ret = QED_OK;
 
-    if (!repair->options->read_below || source >= length ||
-        qed_file_end(length, repair->geometry->cluster_size) > source)
+    if (!repair->options->read_below || kept == cluster_size)
         return QED_OK;
     bytes = malloc(FILL_BYTES);
     if (!bytes)
         return qed_fail(error, QED_ERR_NO_MEMORY, "out of memory");
-    kept = length - source;
-    at = round_down(kept, sizeof(uint64_t));
     while (ret == QED_OK && at < problem->virt_len) {
         size_t len = (size_t)min_u64(FILL_BYTES, problem->virt_len - at);
 
@@ -102,12 +128,21 @@ static int cut_data_piece(void *context, const struct qed_scan_piece *piece,
             continue;
         problem = qed_check_l2_problem(g, PROBLEM_L2_CUT_SHORT, piece->table->l1_index,
                                        piece->first_index + i, entry);
+        repair_lose_cut(repair, &problem);
         ret = extend(repair, &problem, error);
         if (!cutting->has_owner || problem_compare(&problem, &cutting->owner) < 0)
             cutting->owner = problem;
         cutting->has_owner = true;
     }
     return ret;
+}
+
+/* How many whole entries of a table that is cut short are in the file. */
+static uint64_t entries_kept(const struct repair *repair, uint64_t table_off)
+{
+    uint64_t length = repair->geometry->file_length;
+
+    return length > table_off ? (length - table_off) / sizeof(uint64_t) : 0;
 }
 
 static int cut_table_piece(void *context, const struct qed_scan_piece *piece,
@@ -125,6 +160,7 @@ static int cut_table_piece(void *context, const struct qed_scan_piece *piece,
         if (entry == QED_ENTRY_UNALLOCATED || qed_check_l1_entry(g, entry) != PROBLEM_L1_CUT_SHORT)
             continue;
         problem = qed_check_l1_problem(g, PROBLEM_L1_CUT_SHORT, table.l1_index, entry);
+        lose_from(&problem, entries_kept(repair, entry) << g->cluster_shift);
         ret = extend(repair, &problem, error);
         if (ret == QED_OK && !repair->options->fixed_length)
             ret = repair_past_end(repair, &table, error);

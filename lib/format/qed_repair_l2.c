@@ -11,8 +11,9 @@ struct place {
 };
 
 /*
- * Whether a neighbour names a cluster, its low bits aside, or would but for one flipped bit; not for
- * the same bit as ours: that is the distance between the parts of a file that was cut, not chance.
+ * Whether a neighbour names a cluster, its low bits aside, or would but for one flipped bit; not
+ * for the same bit as ours: that is the distance between the parts of a file that was cut, not
+ * chance.
  */
 static bool names_nearly(const struct qed_geometry *g, uint64_t neighbour, uint64_t cluster,
                          uint64_t our_bit)
@@ -207,9 +208,9 @@ static int leave_piece(void *context, const struct qed_scan_piece *piece, struct
 {
     struct repair *repair = context;
     const struct qed_geometry *g = repair->geometry;
+    int ret = QED_OK;
 
-    (void)error;
-    for (size_t i = 0; i < piece->count; i++) {
+    for (size_t i = 0; ret == QED_OK && i < piece->count; i++) {
         uint64_t entry = piece->entries[i];
         enum problem_id id = entry > QED_ENTRY_ZERO ? qed_check_l2_entry(g, entry) : PROBLEM_COUNT;
         struct problem problem;
@@ -218,9 +219,9 @@ static int leave_piece(void *context, const struct qed_scan_piece *piece, struct
             continue;
         problem =
             qed_check_l2_problem(g, id, piece->table->l1_index, piece->first_index + i, entry);
-        repair_report(repair, &problem, ACTION_LEAVE);
+        ret = repair_report(repair, &problem, ACTION_LEAVE, error);
     }
-    return QED_OK;
+    return ret;
 }
 
 int repair_leave_read_tables(struct repair *repair, struct qed_error *error)

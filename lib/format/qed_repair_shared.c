@@ -21,7 +21,7 @@ struct sharing {
     uint64_t new_table;  /* file offset of the table that gets copies of a table's clusters */
 };
 
-static int copy_cluster(struct sharing *sharing, const struct problem *problem, uint64_t table_off,
+static int copy_cluster(struct sharing *sharing, struct problem *problem, uint64_t table_off,
                         struct qed_error *error)
 {
     struct repair *repair = sharing->repair;
@@ -30,9 +30,10 @@ static int copy_cluster(struct sharing *sharing, const struct problem *problem, 
 
     sharing->bytes += cluster_size;
     if (sharing->mode == LEAVE)
-        repair_report(repair, problem, ACTION_LEAVE);
-    if (sharing->mode != COPY)
+        return repair_report(repair, problem, ACTION_LEAVE, error);
+    if (sharing->mode == COUNT)
         return QED_OK;
+    repair_lose_cut(repair, problem);
     ret = qed_plan_copy(repair->plan, problem->value, cluster_size, cluster_size, &to, error);
     if (ret == QED_OK)
         ret = repair_fill(repair, problem, to, error);
@@ -88,7 +89,7 @@ static int shared_piece(void *context, const struct qed_scan_piece *piece, struc
 }
 
 /* An entry of a table that is copied for another L1 entry: it gets a copy of its cluster, too. */
-static int copy_entry(struct sharing *sharing, const struct problem *problem, uint64_t word_off,
+static int copy_entry(struct sharing *sharing, struct problem *problem, uint64_t word_off,
                       struct qed_error *error)
 {
     struct repair *repair = sharing->repair;
@@ -99,6 +100,10 @@ static int copy_entry(struct sharing *sharing, const struct problem *problem, ui
         ret = qed_plan_copy(repair->plan, problem->value, cluster_size, cluster_size, &to, error);
     if (ret == QED_OK && to != QED_ENTRY_ZERO)
         ret = repair_fill(repair, problem, to, error);
+    repair_lose_cut(repair, problem);
+    if (ret == QED_OK && to != QED_ENTRY_ZERO)
+        ret = qed_repair_account_add(&repair->account, problem->lost_off, problem->lost_len, true,
+                                     error);
     return ret < 0 ? ret : qed_plan_set(repair->plan, word_off, to, QED_PLAN_MOVE, error);
 }
 
@@ -132,10 +137,8 @@ static int copy_table(struct sharing *sharing, uint64_t l1_index, uint64_t table
     struct problem problem = qed_check_l1_problem(g, PROBLEM_L1_SAME_TABLE, l1_index, table_off);
     int ret = QED_OK;
 
-    if (sharing->mode == LEAVE) {
-        repair_report(repair, &problem, ACTION_LEAVE);
-        return QED_OK;
-    }
+    if (sharing->mode == LEAVE)
+        return repair_report(repair, &problem, ACTION_LEAVE, error);
     /* Its entries may be put right once nothing reads it as data. */
     if (qed_scan_list_find(&repair->found->damaged, table_off))
         return QED_OK;
@@ -143,11 +146,11 @@ static int copy_table(struct sharing *sharing, uint64_t l1_index, uint64_t table
     if (sharing->mode == COPY)
         ret = qed_plan_allocate(repair->plan, g->table_bytes, g->cluster_size, &sharing->new_table,
                                 error);
-    if (ret == QED_OK)
-        ret = qed_scan_table(repair->image, &table, table_piece, sharing, error);
     if (ret == QED_OK && sharing->mode == COPY)
         ret = repair_set_entry(repair, &problem, g->l1_table_offset, sharing->new_table,
                                ACTION_COPY_TABLE, error);
+    if (ret == QED_OK)
+        ret = qed_scan_table(repair->image, &table, table_piece, sharing, error);
     return ret;
 }
 

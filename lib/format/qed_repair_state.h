@@ -6,6 +6,7 @@
 #define FORMAT_QED_REPAIR_STATE_H
 
 #include "format/qed_repair.h"
+#include "format/qed_repair_account.h"
 
 /* One round. */
 struct repair {
@@ -19,8 +20,9 @@ struct repair {
     struct bitmap *read_tables;     /* clusters of tables that are data, too; NULL: not known yet */
     uint64_t looks;                 /* how many more tables may be looked at for flipped bits */
     struct qed_scan_list lost; /* with adopt: L1 entries as they were before they were cleared */
-    bool has_adopted;          /* lost tables were looked for */
-    bool lost_to_damage;       /* an entry may have lost its cluster to more than a crash */
+    struct qed_repair_account account; /* of what has been done so far */
+    bool has_adopted;                  /* lost tables were looked for */
+    bool lost_to_damage;               /* an entry may have lost its cluster to more than a crash */
 };
 
 /* What a table, or what may be one, holds. Numbers are entries. */
@@ -60,8 +62,8 @@ int repair_set_entry(struct repair *repair, const struct problem *problem, uint6
                      uint64_t value, enum problem_action action, struct qed_error *error);
 
 /* Report an action that is not about the value of an entry. */
-void repair_report(struct repair *repair, const struct problem *problem,
-                   enum problem_action action);
+int repair_report(struct repair *repair, const struct problem *problem, enum problem_action action,
+                  struct qed_error *error);
 
 /* Whether a data entry names a cluster of a table. */
 int repair_is_read(struct repair *repair, const struct qed_scan_table *table, bool *is,
@@ -85,10 +87,14 @@ int repair_leave_read_tables(struct repair *repair, struct qed_error *error);
 int repair_past_end(struct repair *repair, const struct qed_scan_table *table,
                     struct qed_error *error);
 
+/* Of the cluster, or planned copy of one, that a finding is about: what the file's end cut off is
+ * lost. */
+void repair_lose_cut(const struct repair *repair, struct problem *problem);
+
 /*
  * Where the cluster that a data entry names is one that the end of the file cuts short: fill what
- * is missing at to, the cluster or a copy of it, with what the backing file has for this entry: when
- * the cluster was allocated, all of it that the guest did not write was copied from there.
+ * is missing at to, the cluster or a copy of it, with what the backing file has for this entry:
+ * when the cluster was allocated, all of it that the guest did not write was copied from there.
  */
 int repair_fill(struct repair *repair, const struct problem *problem, uint64_t to,
                 struct qed_error *error);
