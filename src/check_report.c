@@ -163,6 +163,10 @@ static void print_repair(const struct check_report *found)
         report_warning("Entries that share clusters stay so: copies need %" PRIu64
                        " bytes, and there is no room for them",
                        repair->space_missing);
+    if (repair->l1_waits)
+        report_warning("The L1 table stays as it is: data entries read it as guest data, and need "
+                       "copies first; with room for these, or in a file that can grow, a repair "
+                       "goes on");
     if (repair->tables_wait)
         report_warning("L1 entries that share a table stay so: lost tables may belong in their "
                        "place; see --rebuild");
@@ -353,6 +357,8 @@ static struct json_object *repair_json(const struct check_report *found)
     out_add_number(object, "guest-bytes-kept", repair->guest_kept);
     out_add_number(object, "bytes-copied", repair->copied);
     add_nonzero(object, "bytes-missing-for-copies", repair->space_missing);
+    if (repair->l1_waits)
+        json_object_object_add(object, "l1-waits-for-copies", json_object_new_boolean(true));
     if (repair->tables_wait)
         json_object_object_add(object, "tables-wait-for-rebuild", json_object_new_boolean(true));
     json_object_object_add(object, "leaks",

@@ -263,6 +263,55 @@ void qed_plan_free(struct qed_plan *plan)
     free(plan);
 }
 
+/* A copy of count items; NULL where there are none, or no memory. */
+static void *copy_items(const void *items, size_t count, size_t item_bytes)
+{
+    void *copy = count ? calloc(count, item_bytes) : NULL;
+
+    if (copy)
+        memcpy(copy, items, count * item_bytes);
+    return copy;
+}
+
+static bool copy_runs(struct runs *runs)
+{
+    runs->runs = copy_items(runs->runs, runs->count, sizeof(*runs->runs));
+    runs->room = runs->count;
+    return runs->runs || !runs->count;
+}
+
+int qed_plan_save(const struct qed_plan *plan, struct qed_plan **saved, struct qed_error *error)
+{
+    struct qed_plan *copy = calloc(1, sizeof(*copy));
+    bool is_whole;
+
+    *saved = NULL;
+    if (!copy)
+        return qed_fail(error, QED_ERR_NO_MEMORY, "out of memory");
+    *copy = *plan;
+    copy->words = copy_items(plan->words, plan->word_count, sizeof(*plan->words));
+    copy->word_room = plan->word_count;
+    is_whole = copy->words || !plan->word_count;
+    is_whole = copy_runs(&copy->copies) && is_whole;
+    is_whole = copy_runs(&copy->punches) && is_whole;
+    if (!is_whole) {
+        qed_plan_free(copy);
+        return qed_fail(error, QED_ERR_NO_MEMORY, "out of memory");
+    }
+    *saved = copy;
+    return QED_OK;
+}
+
+void qed_plan_go_back(struct qed_plan *plan, struct qed_plan **saved)
+{
+    struct qed_plan now = *plan;
+
+    *plan = **saved;
+    **saved = now;
+    qed_plan_free(*saved);
+    *saved = NULL;
+}
+
 int qed_plan_set(struct qed_plan *plan, uint64_t file_off, uint64_t value, enum qed_plan_step step,
                  struct qed_error *error)
 {

@@ -88,6 +88,13 @@ int qed_plan_extend(struct qed_plan *plan, uint64_t length, struct qed_error *er
 int qed_plan_punch(struct qed_plan *plan, uint64_t file_off, uint64_t len, struct qed_error *error);
 void qed_plan_cut(struct qed_plan *plan, uint64_t length);
 
+/*
+ * Keep what is planned so far, and go back to it: *saved is used up and NULL then. The view stays
+ * the plan's. qed_plan_free releases what was saved and not gone back to.
+ */
+int qed_plan_save(const struct qed_plan *plan, struct qed_plan **saved, struct qed_error *error);
+void qed_plan_go_back(struct qed_plan *plan, struct qed_plan **saved);
+
 /* End a round: the view shows what was planned so far. */
 void qed_plan_settle(struct qed_plan *plan);
 

@@ -142,6 +142,7 @@ int repair_set_entry(struct repair *repair, const struct problem *problem, uint6
         step = QED_PLAN_L1;
     else if (action == ACTION_CLEAR)
         step = QED_PLAN_EARLY;
+    repair->l1_changed = repair->l1_changed || !problem->has_l2_index;
     ret = repair_report(repair, problem, action, error);
     if (ret == QED_OK && action == ACTION_CLEAR && !problem->has_l2_index && repair->options->adopt)
         ret = qed_scan_list_add(&repair->lost, index, problem->value, error);
@@ -175,6 +176,9 @@ static int repair_adopt(struct repair *repair, struct qed_error *error)
     /* Once: copies that a later round makes say nothing of where tables were. */
     if (!repair->options->adopt || repair->has_adopted || !repair->found->totals.leaks)
         return QED_OK;
+    repair->l1_blocked = repair->l1_waits && repair->found->totals.orphans;
+    if (repair->l1_waits)
+        return QED_OK;
     repair->has_adopted = true;
     ret = qed_rebuild_adopt(repair->plan, repair->image, &options, &adopted, error);
     for (size_t i = 0; ret == QED_OK && i < adopted.count; i++) {
@@ -182,11 +186,12 @@ static int repair_adopt(struct repair *repair, struct qed_error *error)
         struct problem problem = qed_check_l1_problem(repair->geometry, PROBLEM_ORPHAN_TABLE,
                                                       adoption->l1_index, adoption->file_off);
 
-        if (adoption->ground != QED_ADOPTION_NONE)
-            ret = repair_report(repair, &problem,
-                                qed_adoption_is_certain(adoption->ground) ? ACTION_ADOPT
-                                                                          : ACTION_ADOPT_GUESS,
-                                error);
+        if (adoption->ground == QED_ADOPTION_NONE)
+            continue;
+        repair->l1_changed = true;
+        ret = repair_report(
+            repair, &problem,
+            qed_adoption_is_certain(adoption->ground) ? ACTION_ADOPT : ACTION_ADOPT_GUESS, error);
     }
     qed_adoption_release(&adopted);
     return ret;
@@ -200,9 +205,12 @@ static int plan_round(struct repair *repair, struct qed_error *error)
         repair_clear_l2, repair_cut_short, repair_shared};
     int ret = QED_OK;
 
-    for (size_t i = 0; ret == QED_OK && !repair->planned && i < sizeof(steps) / sizeof(steps[0]);
+    for (size_t i = 0; ret == QED_OK && !repair->planned && !repair->l1_blocked &&
+                       i < sizeof(steps) / sizeof(steps[0]);
          i++)
         ret = steps[i](repair, error);
+    if (ret == QED_OK && repair->l1_blocked)
+        ret = repair_leave_l1_readers(repair, error);
     bitmap_free(repair->read_tables);
     repair->read_tables = NULL;
     return ret;
@@ -260,28 +268,65 @@ static void take_over(struct qed_check_result *found, struct qed_check_result *f
     first->damaged = first->touching = (struct qed_scan_list){0};
 }
 
+static int plan_rounds(struct repair *repair, struct qed_error *error)
+{
+    int ret = QED_OK;
+
+    repair->planned = 1;
+    repair->looks = LOOKS_MAX;
+    for (int i = 0;
+         ret == QED_OK && repair->planned && repair->found->makes_sense && i < ROUNDS_MAX; i++)
+        ret = do_round(repair, error);
+    return ret;
+}
+
+static void reset_report(struct repair *repair)
+{
+    *repair->report = (struct qed_repair_report){.after = repair->found->totals};
+    problem_list_init(&repair->report->fixes, repair->options->problem_limit);
+    qed_repair_account_free(&repair->account);
+    qed_scan_list_free(&repair->lost);
+}
+
+/*
+ * Where the L1 table is changed and entries that read it as data turn out to get no copy, plan
+ * again without a change of it: what could be read before reads the same.
+ */
+static int plan_all(struct repair *repair, struct qed_error *error)
+{
+    struct qed_plan *before = NULL;
+    int ret = qed_plan_save(repair->plan, &before, error);
+
+    if (ret == QED_OK)
+        ret = plan_rounds(repair, error);
+    if (ret == QED_OK && repair->l1_changed && repair->l1_is_read) {
+        qed_plan_go_back(repair->plan, &before);
+        repair->l1_waits = true;
+        repair->has_adopted = repair->lost_to_damage = false;
+        ret = with_image(repair, check_again, error);
+        problem_list_release(&repair->report->fixes);
+        reset_report(repair);
+        if (ret == QED_OK)
+            ret = plan_rounds(repair, error);
+    }
+    qed_plan_free(before);
+    return ret;
+}
+
 int qed_repair_plan(struct qed_plan *plan, struct qed_check_result *first,
                     const struct qed_repair_options *options, struct qed_repair_report *report,
                     struct qed_error *error)
 {
-    struct qed_check_result found;
-    struct repair repair = {.plan = plan,
-                            .options = options,
-                            .report = report,
-                            .found = &found,
-                            .planned = 1,
-                            .looks = LOOKS_MAX};
+    struct qed_check_result found = {.totals = first->totals};
+    struct repair repair = {.plan = plan, .options = options, .report = report, .found = &found};
     int ret = QED_OK;
 
-    *report = (struct qed_repair_report){.after = first->totals};
-    problem_list_init(&report->fixes, options->problem_limit);
+    reset_report(&repair);
     if (!first->makes_sense)
         return QED_OK;
     take_over(&found, first);
-    for (int i = 0; ret == QED_OK && options->scope == QED_REPAIR_ALL && repair.planned &&
-                    found.makes_sense && i < ROUNDS_MAX;
-         i++)
-        ret = do_round(&repair, error);
+    if (options->scope == QED_REPAIR_ALL)
+        ret = plan_all(&repair, error);
     report->after = found.totals;
     if (ret == QED_OK && found.makes_sense)
         ret = with_image(&repair, plan_rest, error);

@@ -51,6 +51,7 @@ struct qed_repair_report {
     uint64_t guest_kept;         /* bytes that are saved; each byte counts once */
     uint64_t copied;             /* bytes of the file */
     uint64_t space_missing;      /* bytes that copies would need, where there is no room; else 0 */
+    bool l1_waits;               /* entries that read it could not be copied: it is left as it is */
     bool tables_wait;            /* shared tables are left: orphans may belong in their place */
     enum qed_leaks_fate leaks;
     uint64_t punched, cut;         /* bytes of the file that are given back */

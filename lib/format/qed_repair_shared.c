@@ -16,6 +16,7 @@ enum mode {
 struct sharing {
     struct repair *repair;
     enum mode mode;
+    bool only_on_l1;     /* data entries that name anything else are passed over */
     struct bitmap *seen; /* shared clusters that an entry before has named */
     uint64_t bytes;      /* that copies need */
     uint64_t new_table;  /* file offset of the table that gets copies of a table's clusters */
@@ -29,8 +30,10 @@ static int copy_cluster(struct sharing *sharing, struct problem *problem, uint64
     int ret;
 
     sharing->bytes += cluster_size;
-    if (sharing->mode == LEAVE)
+    if (sharing->mode == LEAVE) {
+        repair->l1_is_read = repair->l1_is_read || problem->id == PROBLEM_L2_ON_L1;
         return repair_report(repair, problem, ACTION_LEAVE, error);
+    }
     if (sharing->mode == COUNT)
         return QED_OK;
     repair_lose_cut(repair, problem);
@@ -79,7 +82,7 @@ static int shared_piece(void *context, const struct qed_scan_piece *piece, struc
             !bitmap_test(repair->found->shared, entry >> g->cluster_shift))
             continue;
         ret = judge_entry(sharing, entry, &id, error);
-        if (ret < 0 || id == PROBLEM_COUNT)
+        if (ret < 0 || id == PROBLEM_COUNT || (sharing->only_on_l1 && id != PROBLEM_L2_ON_L1))
             continue;
         problem =
             qed_check_l2_problem(g, id, piece->table->l1_index, piece->first_index + i, entry);
@@ -193,19 +196,36 @@ static int walk_tables(struct sharing *sharing, struct qed_error *error)
 
 typedef int walk_fn(struct sharing *sharing, struct qed_error *error);
 
+static int run_walk(struct sharing *sharing, walk_fn *fn, struct qed_error *error)
+{
+    int ret = QED_ERR_NO_MEMORY;
+
+    sharing->seen = bitmap_new(bitmap_bit_count(sharing->repair->found->used));
+    if (sharing->seen)
+        ret = fn(sharing, error);
+    else
+        qed_fail(error, ret, "out of memory");
+    bitmap_free(sharing->seen);
+    return ret;
+}
+
 static int walk(struct repair *repair, walk_fn *fn, enum mode mode, uint64_t *bytes,
                 struct qed_error *error)
 {
-    struct sharing sharing = {
-        .repair = repair, .mode = mode, .seen = bitmap_new(bitmap_bit_count(repair->found->used))};
-    int ret = QED_ERR_NO_MEMORY;
+    struct sharing sharing = {.repair = repair, .mode = mode};
+    int ret = run_walk(&sharing, fn, error);
 
-    if (sharing.seen)
-        ret = fn(&sharing, error);
-    else
-        qed_fail(error, ret, "out of memory");
-    bitmap_free(sharing.seen);
     *bytes = sharing.bytes;
+    return ret;
+}
+
+int repair_leave_l1_readers(struct repair *repair, struct qed_error *error)
+{
+    struct sharing sharing = {.repair = repair, .mode = LEAVE, .only_on_l1 = true};
+    int ret = run_walk(&sharing, walk_data, error);
+
+    repair->report->l1_waits = true;
+    repair->report->space_missing = sharing.bytes;
     return ret;
 }
 
@@ -246,6 +266,7 @@ static int leave_rest(struct repair *repair, bool wait, struct qed_error *error)
     if (ret == QED_OK)
         ret = walk(repair, walk_tables, LEAVE, &bytes, error);
     report->tables_wait = wait && report->done[ACTION_LEAVE] > left;
+    report->l1_waits = repair->l1_waits && !wait && report->done[ACTION_LEAVE] > left;
     return ret;
 }
 
@@ -266,7 +287,7 @@ int repair_shared(struct repair *repair, struct qed_error *error)
     ret = copy_all(repair, walk_data, error);
     if (ret == QED_OK && repair->planned)
         return repair_past_end_of_read_tables(repair, error);
-    if (ret == QED_OK && !wait)
+    if (ret == QED_OK && !wait && !repair->l1_waits)
         ret = copy_all(repair, walk_tables, error);
     return ret < 0 || repair->planned ? ret : leave_rest(repair, wait, error);
 }

@@ -22,7 +22,11 @@ struct repair {
     struct qed_scan_list lost; /* with adopt: L1 entries as they were before they were cleared */
     struct qed_repair_account account; /* of what has been done so far */
     bool has_adopted;                  /* lost tables were looked for */
-    bool lost_to_damage;               /* an entry may have lost its cluster to more than a crash */
+    bool l1_changed;
+    bool l1_is_read;     /* by data entries that get no copy, for want of room */
+    bool l1_waits;       /* for that room: nothing in it is changed */
+    bool l1_blocked;     /* and something would have been */
+    bool lost_to_damage; /* an entry may have lost its cluster to more than a crash */
 };
 
 /* What a table, or what may be one, holds. Numbers are entries. */
@@ -112,6 +116,9 @@ int repair_overlaps(struct repair *repair, const struct qed_scan_list *list,
 
 /* Whether a rebuild would find places for leaked clusters. */
 int repair_find_lost(struct repair *repair, bool *is_lost, struct qed_error *error);
+
+/* Report that data entries that read the L1 table are left as they are, for want of room. */
+int repair_leave_l1_readers(struct repair *repair, struct qed_error *error);
 
 /* The steps of a round; each sets repair->planned where it finds something to do. */
 int repair_l1(struct repair *repair, struct qed_error *error);
