@@ -263,38 +263,29 @@ void qed_plan_free(struct qed_plan *plan)
     free(plan);
 }
 
-/* A copy of count items; NULL where there are none, or no memory. */
+/* A copy of count items, and room for one where there are none; NULL without memory. */
 static void *copy_items(const void *items, size_t count, size_t item_bytes)
 {
-    void *copy = count ? calloc(count, item_bytes) : NULL;
+    void *copy = calloc(count ? count : 1, item_bytes);
 
-    if (copy)
+    if (copy && count)
         memcpy(copy, items, count * item_bytes);
     return copy;
 }
 
-static bool copy_runs(struct runs *runs)
-{
-    runs->runs = copy_items(runs->runs, runs->count, sizeof(*runs->runs));
-    runs->room = runs->count;
-    return runs->runs || !runs->count;
-}
-
 int qed_plan_save(const struct qed_plan *plan, struct qed_plan **saved, struct qed_error *error)
 {
-    struct qed_plan *copy = calloc(1, sizeof(*copy));
-    bool is_whole;
+    struct qed_plan *copy = copy_items(plan, 1, sizeof(*plan));
 
     *saved = NULL;
     if (!copy)
         return qed_fail(error, QED_ERR_NO_MEMORY, "out of memory");
-    *copy = *plan;
-    copy->words = copy_items(plan->words, plan->word_count, sizeof(*plan->words));
-    copy->word_room = plan->word_count;
-    is_whole = copy->words || !plan->word_count;
-    is_whole = copy_runs(&copy->copies) && is_whole;
-    is_whole = copy_runs(&copy->punches) && is_whole;
-    if (!is_whole) {
+    copy->words = copy_items(plan->words, copy->word_room = plan->word_count, sizeof(*copy->words));
+    copy->copies.runs = copy_items(plan->copies.runs, copy->copies.room = plan->copies.count,
+                                   sizeof(*copy->copies.runs));
+    copy->punches.runs = copy_items(plan->punches.runs, copy->punches.room = plan->punches.count,
+                                    sizeof(*copy->punches.runs));
+    if (!copy->words || !copy->copies.runs || !copy->punches.runs) {
         qed_plan_free(copy);
         return qed_fail(error, QED_ERR_NO_MEMORY, "out of memory");
     }
@@ -312,8 +303,7 @@ void qed_plan_go_back(struct qed_plan *plan, struct qed_plan **saved)
     *saved = NULL;
 }
 
-int qed_plan_set(struct qed_plan *plan, uint64_t file_off, uint64_t value, enum qed_plan_step step,
-                 struct qed_error *error)
+static int add_word(struct qed_plan *plan, struct qed_plan_word word, struct qed_error *error)
 {
     struct qed_plan_word *words;
 
@@ -321,10 +311,26 @@ int qed_plan_set(struct qed_plan *plan, uint64_t file_off, uint64_t value, enum 
     if (!words)
         return qed_fail(error, QED_ERR_NO_MEMORY, "out of memory");
     plan->words = words;
-    plan->words[plan->word_count] = (struct qed_plan_word){
-        .file_off = file_off, .value = value, .step = step, .order = plan->next_order++};
-    plan->word_count++;
+    word.order = plan->next_order++;
+    plan->words[plan->word_count++] = word;
     return QED_OK;
+}
+
+int qed_plan_set(struct qed_plan *plan, uint64_t file_off, uint64_t value, enum qed_plan_step step,
+                 struct qed_error *error)
+{
+    return add_word(
+        plan, (struct qed_plan_word){.file_off = file_off, .value = value, .step = (uint16_t)step},
+        error);
+}
+
+int qed_plan_move(struct qed_plan *plan, uint64_t file_off, uint64_t value, uint16_t level,
+                  struct qed_error *error)
+{
+    struct qed_plan_word word = {
+        .file_off = file_off, .value = value, .step = QED_PLAN_MOVE, .level = level};
+
+    return add_word(plan, word, error);
 }
 
 static int add_run(struct runs *runs, const struct qed_plan_run *run, struct qed_error *error)

@@ -37,8 +37,9 @@ enum qed_plan_step {
 struct qed_plan_word {
     uint64_t file_off; /* bytes, a multiple of 8 */
     uint64_t value;    /* that it will have */
-    enum qed_plan_step step;
-    uint32_t order; /* the plan's own */
+    uint16_t step;     /* enum qed_plan_step */
+    uint16_t level;    /* of QED_PLAN_MOVE in the source of a copy: after all lower ones */
+    uint32_t order;    /* the plan's own */
 };
 
 /* A run of bytes of the file. For a copy: where it goes; to is at or past the old length. */
@@ -57,6 +58,10 @@ void qed_plan_free(struct qed_plan *plan);
 /* Change a word. A later change of the same word replaces the earlier one, its step included. */
 int qed_plan_set(struct qed_plan *plan, uint64_t file_off, uint64_t value, enum qed_plan_step step,
                  struct qed_error *error);
+
+/* Let an entry name a copy, QED_PLAN_MOVE; where it is one that others read, after lower levels. */
+int qed_plan_move(struct qed_plan *plan, uint64_t file_off, uint64_t value, uint16_t level,
+                  struct qed_error *error);
 
 /* Change the words of the header by which what the file has today is not this one. */
 int qed_plan_set_header(struct qed_plan *plan, const struct qed_header *header,

@@ -144,11 +144,16 @@ int repair_set_entry(struct repair *repair, const struct problem *problem, uint6
         step = QED_PLAN_EARLY;
     repair->l1_changed = repair->l1_changed || !problem->has_l2_index;
     ret = repair_report(repair, problem, action, error);
+    if (ret == QED_OK && !problem->has_l2_index && problem->value >= repair->geometry->file_end)
+        ret = qed_scan_list_add(&repair->gone, index, problem->value, error);
     if (ret == QED_OK && action == ACTION_CLEAR && !problem->has_l2_index && repair->options->adopt)
         ret = qed_scan_list_add(&repair->lost, index, problem->value, error);
     if (ret < 0)
         return ret;
-    return qed_plan_set(repair->plan, table_off + index * sizeof(uint64_t), value, step, error);
+    table_off += index * sizeof(uint64_t);
+    if (step == QED_PLAN_MOVE)
+        return qed_plan_move(repair->plan, table_off, value, repair->move_level, error);
+    return qed_plan_set(repair->plan, table_off, value, step, error);
 }
 
 static int clear_autoclear(struct repair *repair, struct qed_error *error)
@@ -286,6 +291,7 @@ static void reset_report(struct repair *repair)
     problem_list_init(&repair->report->fixes, repair->options->problem_limit);
     qed_repair_account_free(&repair->account);
     qed_scan_list_free(&repair->lost);
+    repair->level = repair->level_used = 0;
 }
 
 /*
@@ -336,6 +342,8 @@ int qed_repair_plan(struct qed_plan *plan, struct qed_check_result *first,
     qed_plan_settle(plan);
     qed_repair_account_free(&repair.account);
     qed_scan_list_free(&repair.lost);
+    repair_forget_moves(&repair);
+    qed_scan_list_free(&repair.gone);
     qed_check_release(&found);
     problem_list_sort(&report->fixes);
     return ret;

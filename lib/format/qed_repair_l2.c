@@ -199,9 +199,17 @@ int repair_past_end(struct repair *repair, const struct qed_scan_table *table,
     return qed_scan_table(repair->image, table, past_end_piece, repair, error);
 }
 
+static int past_end_of_read_piece(void *context, const struct qed_scan_piece *piece,
+                                  struct qed_error *error)
+{
+    if (repair_stays_read(context, piece->table->file_off))
+        return QED_OK;
+    return past_end_piece(context, piece, error);
+}
+
 int repair_past_end_of_read_tables(struct repair *repair, struct qed_error *error)
 {
-    return repair_scan_damaged(repair, true, past_end_piece, repair, error);
+    return repair_scan_damaged(repair, true, past_end_of_read_piece, repair, error);
 }
 
 static int leave_piece(void *context, const struct qed_scan_piece *piece, struct qed_error *error)

@@ -8,6 +8,7 @@
 #include <stddef.h>
 
 enum mode {
+    FIND,  /* the entries that need copies */
     COUNT, /* the bytes that copies need */
     COPY,
     LEAVE, /* say that they stay as they are */
@@ -27,8 +28,13 @@ static int copy_cluster(struct sharing *sharing, struct problem *problem, uint64
 {
     struct repair *repair = sharing->repair;
     uint64_t cluster_size = repair->geometry->cluster_size, to;
+    uint64_t word_off = table_off + problem->l2_index * sizeof(uint64_t);
     int ret;
 
+    if (sharing->mode == FIND)
+        return repair_add_move(repair, word_off, problem->value, error);
+    if (sharing->mode != LEAVE && !repair_can_move(repair, word_off))
+        return QED_OK;
     sharing->bytes += cluster_size;
     if (sharing->mode == LEAVE) {
         repair->l1_is_read = repair->l1_is_read || problem->id == PROBLEM_L2_ON_L1;
@@ -37,7 +43,9 @@ static int copy_cluster(struct sharing *sharing, struct problem *problem, uint64
     if (sharing->mode == COUNT)
         return QED_OK;
     repair_lose_cut(repair, problem);
-    ret = qed_plan_copy(repair->plan, problem->value, cluster_size, cluster_size, &to, error);
+    ret = repair_pass_named(repair, cluster_size, error);
+    if (ret == QED_OK)
+        ret = qed_plan_copy(repair->plan, problem->value, cluster_size, cluster_size, &to, error);
     if (ret == QED_OK)
         ret = repair_fill(repair, problem, to, error);
     return ret < 0 ? ret : repair_set_entry(repair, problem, table_off, to, ACTION_COPY, error);
@@ -100,6 +108,8 @@ static int copy_entry(struct sharing *sharing, struct problem *problem, uint64_t
     int ret = QED_OK;
 
     if (to != QED_ENTRY_ZERO)
+        ret = repair_pass_named(repair, cluster_size, error);
+    if (ret == QED_OK && to != QED_ENTRY_ZERO)
         ret = qed_plan_copy(repair->plan, problem->value, cluster_size, cluster_size, &to, error);
     if (ret == QED_OK && to != QED_ENTRY_ZERO)
         ret = repair_fill(repair, problem, to, error);
@@ -147,8 +157,11 @@ static int copy_table(struct sharing *sharing, uint64_t l1_index, uint64_t table
         return QED_OK;
     sharing->bytes += g->table_bytes;
     if (sharing->mode == COPY)
+        ret = repair_pass_named(repair, g->table_bytes, error);
+    if (ret == QED_OK && sharing->mode == COPY)
         ret = qed_plan_allocate(repair->plan, g->table_bytes, g->cluster_size, &sharing->new_table,
                                 error);
+    repair->move_level = repair->level;
     if (ret == QED_OK && sharing->mode == COPY)
         ret = repair_set_entry(repair, &problem, g->l1_table_offset, sharing->new_table,
                                ACTION_COPY_TABLE, error);
@@ -229,7 +242,7 @@ int repair_leave_l1_readers(struct repair *repair, struct qed_error *error)
     return ret;
 }
 
-static bool fits(const struct repair *repair, uint64_t bytes)
+bool repair_fits(const struct repair *repair, uint64_t bytes)
 {
     uint64_t free_bytes = repair->options->free_bytes, copied = repair->report->copied;
 
@@ -244,12 +257,30 @@ static int copy_all(struct repair *repair, walk_fn *fn, struct qed_error *error)
 
     if (ret < 0 || bytes == 0)
         return ret;
-    if (!fits(repair, bytes)) {
+    if (!repair_fits(repair, bytes)) {
         repair->report->space_missing += bytes;
         return QED_OK;
     }
     ret = walk(repair, fn, COPY, &bytes, error);
     repair->report->copied += bytes;
+    return ret;
+}
+
+/* The data entries, as far as there is an order in which they can be changed; then the others. */
+static int copy_data(struct repair *repair, struct qed_error *error)
+{
+    uint64_t bytes;
+    int ret;
+
+    repair_forget_moves(repair);
+    ret = walk(repair, walk_data, FIND, &bytes, error);
+    if (ret == QED_OK)
+        ret = repair_order_moves(repair, error);
+    if (ret == QED_OK)
+        ret = copy_all(repair, walk_data, error);
+    if (ret == QED_OK && !repair->planned)
+        ret = repair_move_stuck_tables(repair, error);
+    repair->level = repair->level_used;
     return ret;
 }
 
@@ -284,7 +315,7 @@ int repair_shared(struct repair *repair, struct qed_error *error)
     repair->report->space_missing = 0;
     if (bitmap_next_set(repair->found->shared, 0) == bitmap_bit_count(repair->found->shared))
         return QED_OK;
-    ret = copy_all(repair, walk_data, error);
+    ret = copy_data(repair, error);
     if (ret == QED_OK && repair->planned)
         return repair_past_end_of_read_tables(repair, error);
     if (ret == QED_OK && !wait && !repair->l1_waits)

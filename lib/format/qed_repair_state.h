@@ -5,6 +5,7 @@
 #ifndef FORMAT_QED_REPAIR_STATE_H
 #define FORMAT_QED_REPAIR_STATE_H
 
+#include "format/qed_moves.h"
 #include "format/qed_repair.h"
 #include "format/qed_repair_account.h"
 
@@ -20,8 +21,15 @@ struct repair {
     struct bitmap *read_tables;     /* clusters of tables that are data, too; NULL: not known yet */
     uint64_t looks;                 /* how many more tables may be looked at for flipped bits */
     struct qed_scan_list lost; /* with adopt: L1 entries as they were before they were cleared */
-    struct qed_repair_account account; /* of what has been done so far */
-    bool has_adopted;                  /* lost tables were looked for */
+    struct qed_move *moves;    /* entries that get copies of their clusters, in file order */
+    size_t move_count, move_room;
+    struct qed_scan_list stuck; /* clusters that some of these read for which there is no order */
+    struct qed_scan_list named; /* places past the end that entries of read tables name */
+    struct qed_scan_list gone;  /* tables past the end that L1 entries named, now put right */
+    uint16_t level, level_used, move_level; /* of moves: the first free, before and after a round;
+                                               of the move at hand */
+    struct qed_repair_account account;      /* of what has been done so far */
+    bool has_adopted;                       /* lost tables were looked for */
     bool l1_changed;
     bool l1_is_read;     /* by data entries that get no copy, for want of room */
     bool l1_waits;       /* for that room: nothing in it is changed */
@@ -58,6 +66,9 @@ int repair_look(struct repair *repair, uint64_t file_off, struct table_look *loo
 /* Whether a cluster of the range is in use; the range lies inside the file. */
 bool repair_in_use(const struct repair *repair, uint64_t file_off, uint64_t len);
 
+/* Whether there is room for so many bytes of copies more. */
+bool repair_fits(const struct repair *repair, uint64_t bytes);
+
 /* Take the range for used from now on. */
 int repair_claim(struct repair *repair, uint64_t file_off, uint64_t len, struct qed_error *error);
 
@@ -76,6 +87,33 @@ int repair_is_read(struct repair *repair, const struct qed_scan_table *table, bo
 /* Scan the damaged tables that data entries name, or those that none does. */
 int repair_scan_damaged(struct repair *repair, bool read, qed_scan_fn *fn, void *context,
                         struct qed_error *error);
+
+/*
+ * The entries that need copies of their clusters: they are listed, then put in the order in which
+ * they can be changed so that what one reads of another one's table stays the same.
+ */
+void repair_forget_moves(struct repair *repair);
+int repair_add_move(struct repair *repair, uint64_t word_off, uint64_t from,
+                    struct qed_error *error);
+int repair_order_moves(struct repair *repair, struct qed_error *error);
+
+/* Whether the entry has a place in that order, which is then that of the move at hand. */
+bool repair_can_move(struct repair *repair, uint64_t word_off);
+
+/* Whether an entry that has none reads something of a table. */
+bool repair_stays_read(const struct repair *repair, uint64_t table_off);
+
+/*
+ * Break the rings: each table that has such an entry in it is copied, and its L1 entry names the
+ * copy; what is read of the table by others is their data from then on.
+ */
+int repair_move_stuck_tables(struct repair *repair, struct qed_error *error);
+
+/*
+ * Before a copy of len bytes is planned: let the file grow over places that entries of read tables
+ * name, which are cleared only once these have copies; cut off before, they read zeroes, no copy.
+ */
+int repair_pass_named(struct repair *repair, uint64_t len, struct qed_error *error);
 
 /*
  * Of the tables that data entries name: once these have copies, put right what points past the end
