@@ -42,7 +42,7 @@ static bool has_order(const struct repair *repair, const struct qed_move *move)
     return move->level < LEVELS_MAX && repair->level + move->level < LEVELS_MAX;
 }
 
-/* Of a table that is read: what points to where the file may grow. */
+/* Of a table that is read: what points to where the file may grow, with its low bits or without. */
 static int name_piece(void *context, const struct qed_scan_piece *piece, struct qed_error *error)
 {
     struct repair *repair = context;
@@ -50,9 +50,9 @@ static int name_piece(void *context, const struct qed_scan_piece *piece, struct 
     int ret = QED_OK;
 
     for (size_t i = 0; ret == QED_OK && i < piece->count; i++) {
-        uint64_t entry = piece->entries[i];
+        uint64_t entry = round_down(piece->entries[i], g->cluster_size);
 
-        if (entry >= g->file_end && qed_cluster_aligned(g, entry))
+        if (entry >= g->file_end)
             ret = qed_scan_list_add(&repair->named, 0, entry, error);
     }
     return ret;
@@ -69,7 +69,7 @@ static int name_gone_tables(struct repair *repair, struct qed_error *error)
         is_read = range_inside(repair->moves[i].from, g->cluster_size, g->l1_table_offset,
                                g->l1_table_offset + g->table_bytes);
     for (size_t i = 0; ret == QED_OK && is_read && i < repair->gone.count; i++) {
-        uint64_t at = repair->gone.tables[i].file_off;
+        uint64_t at = round_down(repair->gone.tables[i].file_off, g->cluster_size);
 
         for (uint32_t j = 0; ret == QED_OK && j < g->table_size; j++, at += g->cluster_size)
             ret = qed_scan_list_add(&repair->named, 0, at, error);
