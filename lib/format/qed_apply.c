@@ -3,9 +3,10 @@
  * follow it closely are one read and one write.
  *
  * Where a table is read as data, too, and that entry gets a copy, the table changes only once the
- * copy is in use: until then these bytes are the guest's. Such a cleared entry may point to where
- * the file grows meanwhile. It could not be read before; to change it first could cost what could.
- * SPDX-License-Identifier: MIT
+ * copy is in use: until then these bytes are the guest's. A table may hold entries that read
+ * others: these change level by level, each after all that read what it lies in (qed_moves.h). An
+ * entry that is cleared may point to where the file grows meanwhile: no copy is put there
+ * (qed_repair_moves.c). SPDX-License-Identifier: MIT
  */
 #include "format/qed_apply.h"
 
