@@ -50,20 +50,24 @@ static struct source *find_source(const struct ordering *ordering, uint64_t from
     return bsearch(&key, ordering->sources, ordering->source_count, sizeof(key), by_from);
 }
 
-/* The first move at or behind a place. */
-static size_t first_move(const struct ordering *ordering, uint64_t file_off)
+size_t qed_moves_first(const struct qed_move *moves, size_t count, uint64_t file_off)
 {
-    size_t low = 0, high = ordering->count;
+    size_t low = 0, high = count;
 
     while (low < high) {
         size_t middle = low + (high - low) / 2;
 
-        if (ordering->moves[middle].word_off < file_off)
+        if (moves[middle].word_off < file_off)
             low = middle + 1;
         else
             high = middle;
     }
     return low;
+}
+
+static size_t first_move(const struct ordering *ordering, uint64_t file_off)
+{
+    return qed_moves_first(ordering->moves, ordering->count, file_off);
 }
 
 static void list_sources(struct ordering *ordering)

@@ -29,4 +29,7 @@ struct qed_move {
 int qed_moves_order(struct qed_move *moves, size_t count, uint32_t cluster_size, uint32_t *highest,
                     struct qed_error *error);
 
+/* Of moves in that order the first at or behind a place in the file; count for none. */
+size_t qed_moves_first(const struct qed_move *moves, size_t count, uint64_t file_off);
+
 #endif

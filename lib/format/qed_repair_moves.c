@@ -96,23 +96,14 @@ int repair_order_moves(struct repair *repair, struct qed_error *error)
     return ret;
 }
 
-static int by_word(const void *a, const void *b)
-{
-    const struct qed_move *x = a, *y = b;
-
-    return (x->word_off > y->word_off) - (x->word_off < y->word_off);
-}
-
 bool repair_can_move(struct repair *repair, uint64_t word_off)
 {
-    struct qed_move key = {.word_off = word_off};
-    const struct qed_move *move =
-        repair->move_count ? bsearch(&key, repair->moves, repair->move_count, sizeof(key), by_word)
-                           : NULL;
+    size_t at = qed_moves_first(repair->moves, repair->move_count, word_off);
 
-    if (!move || !has_order(repair, move))
+    if (at == repair->move_count || repair->moves[at].word_off != word_off ||
+        !has_order(repair, &repair->moves[at]))
         return false;
-    repair->move_level = (uint16_t)(repair->level + move->level);
+    repair->move_level = (uint16_t)(repair->level + repair->moves[at].level);
     if (repair->level_used <= repair->move_level)
         repair->level_used = (uint16_t)(repair->move_level + 1);
     return true;
@@ -164,26 +155,11 @@ static int move_table(struct repair *repair, const struct qed_scan_table *table,
     return ret;
 }
 
-static size_t first_move(const struct repair *repair, uint64_t file_off)
-{
-    size_t low = 0, high = repair->move_count;
-
-    while (low < high) {
-        size_t middle = low + (high - low) / 2;
-
-        if (repair->moves[middle].word_off < file_off)
-            low = middle + 1;
-        else
-            high = middle;
-    }
-    return low;
-}
-
 static bool has_stuck_entry(const struct repair *repair, uint64_t table_off)
 {
     uint64_t end = table_off + repair->geometry->table_bytes;
 
-    for (size_t i = first_move(repair, table_off);
+    for (size_t i = qed_moves_first(repair->moves, repair->move_count, table_off);
          i < repair->move_count && repair->moves[i].word_off < end; i++) {
         if (!has_order(repair, &repair->moves[i]))
             return true;

@@ -171,7 +171,7 @@ killed_often()
             pause $((plans * i / times))
         else
             await_write
-            pause $((writes * i / times * 3 / 4))
+            pause $((writes * i * 3 / (4 * times)))
         fi
         kill_it
         recovered
