@@ -24,6 +24,8 @@ enum opts_key {
     OPTS_KEY_UNDO,
     OPTS_KEY_REBUILD,
     OPTS_KEY_IMAGE_SIZE,
+    OPTS_KEY_SALVAGE,
+    OPTS_KEY_MAPFILE,
 };
 
 /* What a parser returns when it has reported a mistake itself. */

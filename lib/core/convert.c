@@ -13,8 +13,10 @@
 #include "base/checked.h"
 #include "base/zero.h"
 #include "core/copy.h"
+#include "core/mapfile.h"
 #include "core/target.h"
 #include "io/io_cache.h"
+#include "io/io_file.h"
 
 /* Zeroes that have to be stored, or compared, in one step: so that a signal is heard in between. */
 #define ZERO_STEP_BYTES (UINT64_C(64) << 20)
@@ -28,6 +30,8 @@ struct convert {
     struct image *source;
     struct extent run; /* of the source, as last looked up */
     struct target *target;
+    struct mapfile *mapfile;  /* NULL when none is asked for */
+    uint64_t told;            /* guest bytes done, as progress was last told */
     struct image *base;       /* the target's backing chain; NULL when there is none */
     unsigned int common_from; /* source layers from this depth on are the base's own chain */
     uint64_t block;           /* bytes in which data is found zero or unlike the base */
@@ -101,6 +105,8 @@ static int put_difference(struct convert *convert, uint64_t virt_off, const uint
     uint8_t *below = convert->base_buffer;
     int ret = image_read(convert->base, virt_off, below, inside, convert->error);
 
+    if (ret < 0 && convert->options->salvage) /* nothing to compare with */
+        return put_buffer(convert, virt_off, data, len);
     memset(below + inside, 0, len - inside);
     while (ret == QED_OK && len > 0) {
         bool equal;
@@ -135,6 +141,9 @@ static int base_is_zero(struct convert *convert, uint64_t virt_off, uint64_t max
         return QED_OK;
     ret = image_next_run(convert->base, virt_off, min_u64(max_len, base_size - virt_off), &run,
                          convert->error);
+    *is_zero = false;
+    if (ret < 0 && convert->options->salvage) /* put_difference finds that out, too */
+        return QED_OK;
     if (ret < 0)
         return ret;
     *len = run.length;
@@ -170,22 +179,40 @@ static int copy_zero_run(struct convert *convert, uint64_t virt_off, uint64_t le
     return ret;
 }
 
-static bool report_progress(const struct convert *convert, uint64_t done)
+/* A copy_progress_fn. */
+static bool report_progress(void *context, uint64_t done, uint64_t total)
 {
+    struct convert *convert = context;
     const struct convert_options *options = convert->options;
 
-    return options->progress &&
-           options->progress(options->progress_context, done, image_size(convert->source));
+    convert->told = done;
+    return options->progress && options->progress(options->progress_context, done, total);
+}
+
+/* A salvage_stop_fn. */
+static bool stop_asked(void *context)
+{
+    struct convert *convert = context;
+
+    return report_progress(convert, convert->told, image_size(convert->source));
+}
+
+static int source_failed(struct convert *convert, int ret, uint64_t virt_off, uint64_t len)
+{
+    if (ret == QED_ERR_STOPPED)
+        return qed_fail_prefix(convert->error, ret, "%s", target_path(convert->target));
+    return copy_say_unread(ret, convert->source_path, virt_off, len, convert->error);
 }
 
 /* Copy len bytes, at most a buffer, of whatever is at virt_off, which is aligned to a block. */
 static int copy_buffer(struct convert *convert, uint64_t virt_off, size_t len)
 {
-    int ret = image_read(convert->source, virt_off, convert->buffer, len, convert->error);
+    struct salvage *salvage = convert->options->salvage;
+    int ret = salvage ? salvage_read(salvage, virt_off, convert->buffer, len, convert->error)
+                      : image_read(convert->source, virt_off, convert->buffer, len, convert->error);
 
     if (ret < 0)
-        return qed_fail_prefix(convert->error, ret, "%s: error while reading at byte %" PRIu64,
-                               convert->source_path, virt_off);
+        return source_failed(convert, ret, virt_off, len);
     if (convert->base)
         return put_difference(convert, virt_off, convert->buffer, len);
     return put_buffer(convert, virt_off, convert->buffer, len);
@@ -202,10 +229,12 @@ static int find_run(struct convert *convert, uint64_t virt_off, struct extent *r
 {
     struct extent *known = &convert->run;
     uint64_t left = image_size(convert->source) - virt_off;
+    struct salvage *salvage = convert->options->salvage;
     int ret = QED_OK;
 
     if (virt_off < known->virt_off || virt_off - known->virt_off >= known->length)
-        ret = image_next_run(convert->source, virt_off, left, known, convert->error);
+        ret = salvage ? salvage_next_run(salvage, virt_off, left, known, convert->error)
+                      : image_next_run(convert->source, virt_off, left, known, convert->error);
     *run = *known;
     run->length -= virt_off - run->virt_off;
     run->virt_off = virt_off;
@@ -224,7 +253,7 @@ static int copy_step(struct convert *convert, uint64_t virt_off, uint64_t *done)
     int ret = find_run(convert, virt_off, &run);
 
     if (ret < 0)
-        return qed_fail_prefix(convert->error, ret, "%s", convert->source_path);
+        return source_failed(convert, ret, virt_off, convert->run.length);
     whole = run.length == left ? left : round_down(run.length, convert->block);
     *done = whole;
     if (whole && is_common(convert, &run))
@@ -251,7 +280,7 @@ static int copy_all(struct convert *convert)
         if (ret < 0)
             return ret;
         at += done;
-        if (report_progress(convert, at))
+        if (report_progress(convert, at, size))
             return qed_fail(convert->error, QED_ERR_STOPPED, "%s: interrupted",
                             target_path(convert->target));
     }
@@ -310,6 +339,21 @@ static int prepare_buffers(struct convert *convert)
     return QED_OK;
 }
 
+/* The map must not take the target's place. Names that do not exist yet can be compared as such only. */
+static int check_mapfile(const struct convert *convert, const char *target_path)
+{
+    const char *mapfile = convert->options->mapfile;
+    struct io_file_info ours, theirs;
+    bool exists, target_exists;
+
+    if (strcmp(mapfile, target_path) != 0 &&
+        (io_file_query(mapfile, &exists, &ours, NULL) < 0 || !exists ||
+         io_file_query(target_path, &target_exists, &theirs, NULL) < 0 || !target_exists ||
+         !io_identity_equal(&ours.identity, &theirs.identity)))
+        return QED_OK;
+    return qed_fail(convert->error, QED_ERR_SAME_FILE, "%s: the map file is the target", mapfile);
+}
+
 static int check_options(const struct convert *convert, const char *target_path)
 {
     uint64_t sparse = convert->options->sparse_bytes;
@@ -323,7 +367,13 @@ static int check_options(const struct convert *convert, const char *target_path)
     if (image_uses_file(convert->source, target_path))
         return qed_fail(convert->error, QED_ERR_SAME_FILE,
                         "%s: the target is the source, or a backing file of it", target_path);
-    return QED_OK;
+    if (!convert->options->mapfile)
+        return QED_OK;
+    if (image_uses_file(convert->source, convert->options->mapfile))
+        return qed_fail(convert->error, QED_ERR_SAME_FILE,
+                        "%s: the map file is the source, or a backing file of it",
+                        convert->options->mapfile);
+    return check_mapfile(convert, target_path);
 }
 
 static int open_target(struct convert *convert, const char *path)
@@ -378,8 +428,9 @@ static int copy_in_flight(struct convert *convert)
                                 .store_zeroes = options->sparse_bytes == 0,
                                 .out_of_order = options->out_of_order,
                                 .offload = options->offload,
-                                .progress = options->progress,
-                                .progress_context = options->progress_context};
+                                .salvage = options->salvage,
+                                .progress = report_progress,
+                                .progress_context = convert};
 
     copy.direct_reads = options->source_cache == CONVERT_CACHE_NONE ||
                         (options->source_cache == CONVERT_CACHE_AUTO && is_large &&
@@ -392,35 +443,66 @@ static int copy_in_flight(struct convert *convert)
                       convert->error);
 }
 
-int convert_image(const char *source_path, const char *target_path,
-                  const struct convert_options *options, struct qed_error *error)
+/* Open the source, and let the list of what cannot be read be of it. */
+static int open_source(struct convert *convert)
 {
+    const struct convert_options *options = convert->options;
     struct image_options source_options = {.format = options->source_format,
                                            .share = options->share_source,
                                            .backing = options->backing};
+    int ret = image_open(&convert->source, convert->source_path, &source_options, convert->error);
+
+    if (ret == QED_OK && options->salvage)
+        ret = salvage_attach(options->salvage, convert->source, stop_asked, convert,
+                             convert->error);
+    return ret;
+}
+
+/* Copy the guest and write the map of it; neither can be seen yet. */
+static int copy_guest(struct convert *convert)
+{
     bool can_place;
+    int ret = target_start_placing(convert->target, &can_place, convert->error);
+
+    if (ret == QED_OK)
+        ret = can_place ? copy_in_flight(convert) : copy_by_buffer(convert);
+    if (ret == QED_OK && convert->mapfile)
+        ret = mapfile_write(convert->mapfile, image_size(convert->source),
+                            convert->options->salvage, convert->error);
+    return ret;
+}
+
+int convert_image(const char *source_path, const char *target_path,
+                  const struct convert_options *options, struct qed_error *error)
+{
     struct convert convert = {
         .options = options, .source_path = source_path, .error = error};
-    int ret = image_open(&convert.source, source_path, &source_options, error);
+    int ret = open_source(&convert);
 
     if (ret == QED_OK)
         ret = check_options(&convert, target_path);
+    if (ret == QED_OK && options->mapfile)
+        ret = mapfile_begin(&convert.mapfile, options->mapfile, error);
     if (ret == QED_OK)
         ret = open_target(&convert, target_path);
     if (ret < 0)
         goto out;
     convert.base = target_base(convert.target);
     convert.common_from = find_common(convert.source, convert.base);
-    ret = target_start_placing(convert.target, &can_place, error);
-    if (ret == QED_OK)
-        ret = can_place ? copy_in_flight(&convert) : copy_by_buffer(&convert);
+    ret = copy_guest(&convert);
     if (options->target_cache == CONVERT_CACHE_UNSAFE)
         target_skip_flush(convert.target);
     if (ret == QED_OK)
         ret = target_finish(convert.target, error);
+    if (ret == QED_OK && convert.mapfile)
+        ret = check_mapfile(&convert, target_path);
+    if (ret == QED_OK && convert.mapfile)
+        ret = mapfile_publish(convert.mapfile, error);
 out:
     free(convert.buffer);
     free(convert.base_buffer);
+    salvage_detach(options->salvage);
+    mapfile_end(convert.mapfile);
     target_close(convert.target);
     image_close(convert.source);
     return ret;

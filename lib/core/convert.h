@@ -39,6 +39,12 @@ struct convert_options {
     unsigned int depth; /* buffers in flight; 0: as measured best */
     bool out_of_order;  /* buffers are written as they have been read, whatever their order */
     bool offload;       /* the kernel copies where it can, without a look for zeroes */
+    /*
+     * Takes up what of the source cannot be read, which becomes zeroes; the caller's. NULL: stop
+     * there. Not together with offload.
+     */
+    struct salvage *salvage;
+    const char *mapfile; /* a map of what was read is to stand there (mapfile.h); NULL: none */
     copy_progress_fn *progress; /* may be NULL */
     void *progress_context;
 };

@@ -4,7 +4,7 @@
  * and written, and when that is done the job is free again.
  * SPDX-License-Identifier: MIT
  */
-#include "core/copy.h"
+#include "core/copy_state.h"
 
 #include <inttypes.h>
 #include <stdlib.h>
@@ -12,45 +12,10 @@
 
 #include "base/checked.h"
 #include "base/zero.h"
-#include "io/io_transfer.h"
 
-#define JOB_BYTES ((uint64_t)1 << 20)
 #define DEPTH_DEFAULT 16
 #define DEPTH_MAX 64
-#define OFFLOAD_BYTES (UINT64_C(1) << 30) /* at a time, so that a signal is heard */
-#define OFFLOAD_ALIGN 4096
-#define REQUESTS_MAX 64 /* of a job at a time */
 #define MEMORY_MAX ((uint64_t)48 << 20)
-
-enum job_state { JOB_FREE, JOB_READING, JOB_WRITING };
-
-struct job {
-    enum job_state state;
-    uint64_t virt_off;
-    size_t len;
-    uint8_t *buffer;
-    unsigned int in_flight;
-    struct io_request requests[REQUESTS_MAX];
-};
-
-struct copy {
-    struct image *source;
-    const char *source_name;
-    struct target *target;
-    const struct copy_options *options;
-    struct io_queue *queue;
-    unsigned int source_files[IMAGE_CHAIN_MAX]; /* numbers in the queue, by depth */
-    unsigned int target_file;
-    struct extent run;        /* of the source, as last looked up */
-    uint64_t size, next;      /* guest bytes: in all, and where the next job begins */
-    uint64_t done;            /* guest bytes that need no more work */
-    bool can_clone, can_copy; /* ranges, as far as is known */
-    size_t job_bytes;
-    struct job *jobs;
-    unsigned int job_count, head, used; /* the oldest job that is not free, and how many are not */
-    int status;
-    struct qed_error *error;
-};
 
 static int fail(struct copy *copy, int ret)
 {
@@ -59,34 +24,66 @@ static int fail(struct copy *copy, int ret)
     return ret;
 }
 
-static int read_failed(struct copy *copy, int ret, uint64_t virt_off)
+int copy_say_unread(int ret, const char *source_name, uint64_t virt_off, uint64_t len,
+                    struct qed_error *error)
 {
-    return qed_fail_prefix(copy->error, ret, "%s: error while reading at byte %" PRIu64,
-                           copy->source_name, virt_off);
+    if (len == 0)
+        return qed_fail_prefix(error, ret, "%s", source_name);
+    return qed_fail_prefix(error, ret,
+                           "%s: error while reading at byte %" PRIu64 ", %" PRIu64
+                           " bytes of the guest",
+                           source_name, virt_off, len);
 }
 
-static int write_failed(struct copy *copy, int ret, uint64_t virt_off)
+int copy_read_failed(struct copy *copy, int ret, uint64_t virt_off, uint64_t len)
+{
+    if (ret == QED_ERR_STOPPED)
+        return qed_fail_prefix(copy->error, ret, "%s", target_path(copy->target));
+    return copy_say_unread(ret, copy->source_name, virt_off, len, copy->error);
+}
+
+int copy_write_failed(struct copy *copy, int ret, uint64_t virt_off)
 {
     return qed_fail_prefix(copy->error, ret, "%s: error while writing at byte %" PRIu64,
                            target_path(copy->target), virt_off);
 }
 
-/* The run at virt_off; a long one is looked up once, not for every job. */
-static int find_run(struct copy *copy, uint64_t virt_off, struct extent *run)
+/* A long run is looked up once, not for every job. */
+int copy_find_run(struct copy *copy, uint64_t virt_off, struct extent *run)
 {
+    struct salvage *salvage = copy->options->salvage;
     struct extent *known = &copy->run;
+    uint64_t left = copy->size - virt_off;
     int ret = QED_OK;
 
     if (virt_off < known->virt_off || virt_off - known->virt_off >= known->length)
-        ret = image_next_run(copy->source, virt_off, copy->size - virt_off, known, copy->error);
+        ret = salvage ? salvage_next_run(salvage, virt_off, left, known, copy->error)
+                      : image_next_run(copy->source, virt_off, left, known, copy->error);
     if (ret < 0)
-        return qed_fail_prefix(copy->error, ret, "%s", copy->source_name);
+        return copy_read_failed(copy, ret, virt_off, known->length);
     *run = *known;
     if (run->has_file_off)
         run->file_off += virt_off - run->virt_off;
     run->length -= virt_off - run->virt_off;
     run->virt_off = virt_off;
     return QED_OK;
+}
+
+int copy_read(struct copy *copy, uint64_t virt_off, void *buffer, size_t len)
+{
+    struct salvage *salvage = copy->options->salvage;
+    int ret = salvage ? salvage_read(salvage, virt_off, buffer, len, copy->error)
+                      : image_read(copy->source, virt_off, buffer, len, copy->error);
+
+    return ret < 0 ? copy_read_failed(copy, ret, virt_off, len) : QED_OK;
+}
+
+int copy_write(struct copy *copy, uint64_t virt_off, const uint8_t *bytes, size_t len,
+               uint64_t file_off)
+{
+    int ret = io_write(target_io(copy->target), bytes, len, file_off, copy->error);
+
+    return ret < 0 ? copy_write_failed(copy, ret, virt_off) : QED_OK;
 }
 
 static void submit(struct copy *copy, struct job *job, const struct io_request *request)
@@ -102,7 +99,7 @@ static int put_zero(struct copy *copy, uint64_t virt_off, uint64_t len)
 {
     int ret = target_zero(copy->target, virt_off, len, false, copy->error);
 
-    return ret < 0 ? write_failed(copy, ret, virt_off) : QED_OK;
+    return ret < 0 ? copy_write_failed(copy, ret, virt_off) : QED_OK;
 }
 
 /* Whether nothing of a stretch has to be read: it is zero, and zeroes are not stored. */
@@ -117,7 +114,7 @@ static int skip_zeroes(struct copy *copy)
     while (copy->next < copy->size) {
         struct extent run;
         uint64_t len;
-        int ret = find_run(copy, copy->next, &run);
+        int ret = copy_find_run(copy, copy->next, &run);
 
         if (ret < 0)
             return ret;
@@ -129,99 +126,10 @@ static int skip_zeroes(struct copy *copy)
         if (ret < 0)
             return ret;
         copy->next += len;
-    }
-    return QED_OK;
-}
-
-/* How runs are had from the kernel; each is given up where it turns out not to work. */
-static int offload_range(struct copy *copy, const struct extent *run, uint64_t len,
-                         uint64_t file_off)
-{
-    struct io *to = target_io(copy->target), *from = image_io(copy->source, run->depth);
-    uint64_t done;
-    int ret = QED_ERR_UNSUPPORTED;
-
-    if (copy->can_clone)
-        ret = io_clone_range(to, file_off, from, run->file_off, len, copy->error);
-    copy->can_clone = copy->can_clone && ret != QED_ERR_UNSUPPORTED;
-    if (ret != QED_ERR_UNSUPPORTED || !copy->can_copy)
-        return ret;
-    ret = io_copy_range(to, file_off, from, run->file_off, len, &done, copy->error);
-    copy->can_copy = ret != QED_ERR_UNSUPPORTED;
-    return ret;
-}
-
-static int write_here(struct copy *copy, uint64_t virt_off, const uint8_t *bytes, size_t len,
-                      uint64_t file_off)
-{
-    int ret = io_write(target_io(copy->target), bytes, len, file_off, copy->error);
-
-    return ret < 0 ? write_failed(copy, ret, virt_off) : QED_OK;
-}
-
-/* Where the kernel could not do it after all: the place is taken, so it is filled here and now. */
-static int copy_range_here(struct copy *copy, uint64_t virt_off, uint64_t len, uint64_t file_off)
-{
-    uint8_t *buffer = io_queue_buffer(copy->job_bytes);
-    int ret = buffer ? QED_OK : qed_fail(copy->error, QED_ERR_NO_MEMORY, "out of memory");
-
-    while (ret == QED_OK && len > 0) {
-        size_t step = (size_t)min_u64(len, copy->job_bytes);
-
-        ret = image_read(copy->source, virt_off, buffer, step, copy->error);
-        if (ret < 0)
-            read_failed(copy, ret, virt_off);
-        else
-            ret = write_here(copy, virt_off, buffer, step, file_off);
-        virt_off += step;
-        file_off += step;
-        len -= step;
-    }
-    free(buffer);
-    return ret;
-}
-
-/*
- * Whether blocks of the source's file can be shared with the target's, tried behind its end: a
- * place that was given out could not be given back.
- */
-static int try_clone(struct copy *copy)
-{
-    struct io *to = target_io(copy->target);
-    uint64_t length, beyond;
-    int ret = io_get_length(to, &length, copy->error);
-
-    if (ret < 0 || !checked_round_up(length, JOB_BYTES, &beyond))
-        return ret;
-    ret = io_clone_range(to, beyond, image_io(copy->source, 0), 0, OFFLOAD_ALIGN, NULL);
-    copy->can_clone = ret == QED_OK;
-    return copy->can_clone ? io_set_length(to, length, copy->error) : QED_OK;
-}
-
-/* Have the kernel share or copy data at copy->next, whole blocks of a run. */
-static int offload(struct copy *copy)
-{
-    while (copy->next < copy->size && (copy->can_clone || copy->can_copy)) {
-        struct extent run;
-        uint64_t len, file_off;
-        int ret = find_run(copy, copy->next, &run);
-
+        if (copy->options->salvage) /* what is lost comes in small pieces */
+            ret = copy_stop_if_asked(copy);
         if (ret < 0)
             return ret;
-        len = min_u64(round_down(run.length, copy->options->block), OFFLOAD_BYTES);
-        if (run.kind != EXTENT_DATA || len == 0 || run.file_off % OFFLOAD_ALIGN != 0)
-            return QED_OK;
-        ret = target_place(copy->target, copy->next, len, &file_off, copy->error);
-        if (ret == QED_OK)
-            ret = offload_range(copy, &run, len, file_off);
-        if (ret < 0 && ret != QED_ERR_UNSUPPORTED)
-            return write_failed(copy, ret, copy->next);
-        if (ret < 0)
-            ret = copy_range_here(copy, copy->next, len, file_off);
-        if (ret < 0)
-            return ret;
-        copy->next += len;
-        copy->done = copy->used ? copy->done : copy->next;
     }
     return QED_OK;
 }
@@ -231,7 +139,7 @@ static int read_run(struct copy *copy, struct job *job, uint64_t virt_off, size_
 {
     uint8_t *buffer = job->buffer + (virt_off - job->virt_off);
     struct extent run;
-    int ret = find_run(copy, virt_off, &run);
+    int ret = copy_find_run(copy, virt_off, &run);
 
     if (ret < 0)
         return ret;
@@ -262,8 +170,8 @@ static int start_job(struct copy *copy)
     while (ret == QED_OK && at < most) {
         size_t len = 0;
         /* Keep room for the rest of a block. */
-        bool is_full = job->in_flight >= REQUESTS_MAX / 2 && at % block == 0;
-        size_t left = job->in_flight >= REQUESTS_MAX - 1 ? 0 : most - at;
+        bool is_full = job->in_flight >= COPY_REQUESTS_MAX / 2 && at % block == 0;
+        size_t left = job->in_flight >= COPY_REQUESTS_MAX - 1 ? 0 : most - at;
 
         if (is_full || left == 0)
             break;
@@ -274,9 +182,7 @@ static int start_job(struct copy *copy)
         /* A block of more runs than there are requests: the plain way. */
         size_t rest = (size_t)min_u64(block - at % block, most - at);
 
-        ret = image_read(copy->source, copy->next + at, job->buffer + at, rest, copy->error);
-        if (ret < 0)
-            read_failed(copy, ret, copy->next + at);
+        ret = copy_read(copy, copy->next + at, job->buffer + at, rest);
         at += rest;
     }
     job->len = at;
@@ -291,9 +197,9 @@ static int write_stretch(struct copy *copy, struct job *job, size_t at, size_t l
     int ret = target_place(copy->target, job->virt_off + at, len, &file_off, copy->error);
 
     if (ret < 0)
-        return write_failed(copy, ret, job->virt_off + at);
-    if (job->in_flight == REQUESTS_MAX)
-        return write_here(copy, job->virt_off + at, job->buffer + at, len, file_off);
+        return copy_write_failed(copy, ret, job->virt_off + at);
+    if (job->in_flight == COPY_REQUESTS_MAX)
+        return copy_write(copy, job->virt_off + at, job->buffer + at, len, file_off);
     submit(copy, job,
            &(struct io_request){.buffer = job->buffer + at,
                                 .len = len,
@@ -334,23 +240,37 @@ static void finish_request(struct copy *copy, const struct io_request *request)
     job->in_flight--;
     if (request->status == QED_OK || copy->status < 0)
         return;
+    if (!request->is_write && copy->options->salvage) {
+        fail(copy, copy_read(copy, virt_off, request->buffer, request->len));
+        return;
+    }
     qed_fail_errno(copy->error, request->status, request->sys_errno, "%zu bytes at offset %" PRIu64,
                    request->len, request->file_off);
     if (request->is_write)
-        write_failed(copy, request->status, virt_off);
+        copy_write_failed(copy, request->status, virt_off);
     else
-        read_failed(copy, request->status, virt_off);
+        copy_read_failed(copy, request->status, virt_off, request->len);
     fail(copy, request->status);
 }
 
-/* Wait until nothing of a job is in flight. */
+/*
+ * Wait until nothing of a job is in flight. A queue that fails for good leaves requests of which
+ * nobody knows whether they are still to be carried out.
+ */
 static void wait_for(struct copy *copy, const struct job *job)
 {
-    while (job->in_flight > 0) {
+    while (job->in_flight > 0 && !copy->abandoned) {
         struct io_request *request = io_queue_wait(copy->queue);
 
-        if (request)
+        if (request) {
             finish_request(copy, request);
+            continue;
+        }
+        copy->abandoned = true;
+        if (copy->status == QED_OK)
+            fail(copy, qed_fail(copy->error, QED_ERR_IO,
+                                "%s: the kernel's queue of reads and writes failed",
+                                target_path(copy->target)));
     }
 }
 
@@ -389,7 +309,7 @@ static struct job *next_to_write(struct copy *copy)
     return first;
 }
 
-static int stop_if_asked(struct copy *copy)
+int copy_stop_if_asked(struct copy *copy)
 {
     const struct copy_options *options = copy->options;
 
@@ -407,7 +327,7 @@ static int step(struct copy *copy)
     while (ret == QED_OK && copy->used < copy->job_count && copy->next < copy->size) {
         ret = skip_zeroes(copy);
         if (ret == QED_OK)
-            ret = offload(copy);
+            ret = copy_offload(copy);
         if (ret == QED_OK && copy->next < copy->size)
             ret = start_job(copy);
     }
@@ -420,7 +340,7 @@ static int step(struct copy *copy)
         wait_for(copy, &copy->jobs[copy->head]);
     }
     retire(copy);
-    return ret < 0 || copy->status < 0 ? ret : stop_if_asked(copy);
+    return ret < 0 || copy->status < 0 ? ret : copy_stop_if_asked(copy);
 }
 
 static int copy_all(struct copy *copy)
@@ -437,7 +357,7 @@ static int make_jobs(struct copy *copy)
 {
     unsigned int depth = copy->options->depth ? copy->options->depth : DEPTH_DEFAULT;
 
-    copy->job_bytes = (size_t)max_u64(JOB_BYTES, copy->options->block);
+    copy->job_bytes = (size_t)max_u64(COPY_JOB_BYTES, copy->options->block);
     depth = (unsigned int)min_u64(min_u64(depth, DEPTH_MAX), MEMORY_MAX / copy->job_bytes);
     copy->jobs = calloc(max_u64(depth, 1), sizeof(*copy->jobs));
     if (!copy->jobs)
@@ -458,7 +378,7 @@ static int make_queue(struct copy *copy)
     enum io_queue_access writes =
         options->direct_writes ? IO_QUEUE_DIRECT_WRITE : IO_QUEUE_BUFFERED;
     int ret = io_queue_new(&copy->queue, image_io(copy->source, 0), IO_QUEUE_AUTO,
-                           copy->job_count * REQUESTS_MAX, options->direct_reads, copy->error);
+                           copy->job_count * COPY_REQUESTS_MAX, options->direct_reads, copy->error);
 
     for (unsigned int i = 1; ret == QED_OK && i < image_depth(copy->source); i++)
         ret = io_queue_add(copy->queue, image_io(copy->source, i), reads, &copy->source_files[i],
@@ -483,12 +403,14 @@ int copy_image(struct image *source, const char *source_name, struct target *tar
 
     if (ret == QED_OK)
         ret = make_queue(&copy);
-    if (ret == QED_OK && !options->store_zeroes && target_is_new(target))
-        ret = try_clone(&copy);
+    /* What is shared is not read, so what is bad would be found by nobody. */
+    if (ret == QED_OK && !options->store_zeroes && !options->salvage && target_is_new(target))
+        ret = copy_try_clone(&copy);
     if (ret == QED_OK)
         ret = copy_all(&copy);
     io_queue_free(copy.queue);
-    for (unsigned int i = 0; i < copy.job_count; i++)
+    /* Lost memory is better than memory that the kernel writes to when it is something else. */
+    for (unsigned int i = 0; !copy.abandoned && i < copy.job_count; i++)
         free(copy.jobs[i].buffer);
     free(copy.jobs);
     return ret;

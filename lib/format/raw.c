@@ -51,6 +51,7 @@ static int raw_next_run(void *state, uint64_t virt_off, uint64_t max_len, struct
     struct io_run stored;
     int ret = io_next_run(raw->io, virt_off, &stored, error);
 
+    run->length = 0;
     if (ret < 0)
         return ret;
     *run = (struct extent){.virt_off = virt_off,
