@@ -331,7 +331,7 @@ int image_tolerate(struct image *image, struct qed_error *error)
         struct qed_image *qed = image_qed(image, depth);
 
         if (qed)
-            ret = qed_table_tolerate(qed->tables, error);
+            ret = qed_tolerate(qed, error);
     }
     return ret;
 }

@@ -95,10 +95,7 @@ int image_read(struct image *image, uint64_t virt_off, void *buffer, size_t len,
 int image_read_run(struct image *image, const struct extent *run, uint64_t in_run, void *buffer,
                    size_t len, struct qed_error *error);
 
-/*
- * From now on, where a table cannot be read, only the entries fail that cannot be; for reading what
- * is left of an image.
- */
+/* From now on read what is left of a damaged image, see qed_tolerate; of one that is not writable. */
 int image_tolerate(struct image *image, struct qed_error *error);
 
 /* The QED image at depth; NULL when that layer is not QED. For check, info and the writer. */

@@ -6,6 +6,7 @@
 
 #include <stdlib.h>
 
+#include "base/checked.h"
 #include "format/driver.h"
 #include "format/qed_lookup.h"
 
@@ -81,6 +82,16 @@ int qed_set_need_check(struct qed_image *image, bool need_check, struct qed_erro
     if (changed.features == image->header.features)
         return QED_OK;
     return write_header(image, &changed, error);
+}
+
+int qed_tolerate(struct qed_image *image, struct qed_error *error)
+{
+    struct qed_geometry *geometry = &image->geometry;
+    uint64_t end;
+
+    if (checked_round_up(geometry->file_length, geometry->cluster_size, &end))
+        geometry->file_end = end;
+    return qed_table_tolerate(image->tables, error);
 }
 
 const char *qed_backing_name(const struct qed_image *image)
