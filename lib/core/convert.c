@@ -339,7 +339,7 @@ static int prepare_buffers(struct convert *convert)
     return QED_OK;
 }
 
-/* The map must not take the target's place. Names that do not exist yet can be compared as such only. */
+/* The map must not take the target's place; of files that are not there yet only names are known. */
 static int check_mapfile(const struct convert *convert, const char *target_path)
 {
     const char *mapfile = convert->options->mapfile;

@@ -102,4 +102,3 @@ int copy_offload(struct copy *copy)
     }
     return QED_OK;
 }
-

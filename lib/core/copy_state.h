@@ -41,7 +41,8 @@ struct copy {
     struct qed_error *error;
 };
 
-/* Put what failed and where before the error; return ret. len: guest bytes, 0 if that is not known. */
+/* Put what failed and where before the error; return ret. len: guest bytes, 0 if that is not known.
+ */
 int copy_read_failed(struct copy *copy, int ret, uint64_t virt_off, uint64_t len);
 int copy_write_failed(struct copy *copy, int ret, uint64_t virt_off);
 

@@ -78,7 +78,8 @@ static int put_range(struct mapfile *mapfile, uint64_t from, uint64_t end, char 
 
     if (from == end)
         return QED_OK;
-    snprintf(line, sizeof(line), "0x%08" PRIX64 "  0x%08" PRIX64 "  %c\n", from, end - from, status);
+    snprintf(line, sizeof(line), "0x%08" PRIX64 "  0x%08" PRIX64 "  %c\n", from, end - from,
+             status);
     return put_text(mapfile, line, error);
 }
 

@@ -13,7 +13,7 @@
 #include "io/io_salvage.h"
 
 struct salvage {
-    struct image *image; /* NULL while there is none */
+    struct image *image;                        /* NULL while there is none */
     struct io_salvage *layers[IMAGE_CHAIN_MAX]; /* made when first needed */
     salvage_stop_fn *stop;
     void *stop_context;
@@ -141,9 +141,8 @@ int salvage_next_run(struct salvage *salvage, uint64_t virt_off, uint64_t max_le
         return ret;
     if (wants_stop(salvage))
         return qed_fail(error, QED_ERR_STOPPED, "interrupted");
-    *run = (struct extent){.virt_off = virt_off,
-                           .length = min_u64(run->length, max_len),
-                           .kind = EXTENT_UNALLOCATED};
+    *run = (struct extent){
+        .virt_off = virt_off, .length = min_u64(run->length, max_len), .kind = EXTENT_UNALLOCATED};
     if (add_range(salvage, virt_off, run->length, &why) < 0)
         return qed_fail(error, QED_ERR_NO_MEMORY, "out of memory");
     return QED_OK;

@@ -7,7 +7,8 @@
 
 #include "core/image.h"
 
-/* Ranges that are kept apart, at most; neighbours are joined across what lies between beyond that. */
+/* Ranges that are kept apart, at most; neighbours are joined across what lies between beyond that.
+ */
 #define SALVAGE_RANGES_MAX ((size_t)1 << 20)
 
 /* Guest bytes that could not be read, and the first reason: an enum qed_code, and errno or 0. */
@@ -37,9 +38,9 @@ int salvage_attach(struct salvage *salvage, struct image *image, salvage_stop_fn
 void salvage_detach(struct salvage *salvage);
 
 /*
- * As image_next_run. What a table entry that is invalid, or cannot be read, stands for is put on the
- * list, and is a run that reads as zeroes, EXTENT_UNALLOCATED, with *run's depth 0: what is below
- * does not show through, because it may be older.
+ * As image_next_run. What a table entry that is invalid, or cannot be read, stands for is put on
+ * the list, and is a run that reads as zeroes, EXTENT_UNALLOCATED, with *run's depth 0: what is
+ * below does not show through, because it may be older.
  */
 int salvage_next_run(struct salvage *salvage, uint64_t virt_off, uint64_t max_len,
                      struct extent *run, struct qed_error *error);

@@ -85,7 +85,8 @@ static size_t first_half(size_t len, uint64_t file_off)
     return 0;
 }
 
-/* Whether there is nothing of a stretch in the file: then there is no need to look for what there is. */
+/* Whether there is nothing of a stretch in the file: then there is no need to look for what there
+ * is. */
 static bool is_past_end(struct io *io, uint64_t file_off)
 {
     uint64_t length;
@@ -121,8 +122,7 @@ static int read_stretch(const struct reading *reading, uint8_t *buffer, size_t l
 int io_salvage_read(struct io_salvage *salvage, void *buffer, size_t len, uint64_t file_off,
                     io_lost_fn *lost, void *context, struct qed_error *error)
 {
-    struct reading reading = {
-        .salvage = salvage, .lost = lost, .context = context, .error = error};
+    struct reading reading = {.salvage = salvage, .lost = lost, .context = context, .error = error};
 
     return len > 0 ? read_stretch(&reading, buffer, len, file_off) : QED_OK;
 }

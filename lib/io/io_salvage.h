@@ -29,9 +29,9 @@ void io_salvage_free(struct io_salvage *salvage);
 bool io_salvage_can_help(int code);
 
 /*
- * Read as io_read_sectors. A stretch that fails is halved, at multiples of 4096 and then of 512, and
- * its halves are tried: through the page cache and, below 4096 bytes, past it, where a page fails
- * whole. What fails at last is zeroes in buffer and told to lost. QED_ERR_STOPPED, or what
+ * Read as io_read_sectors. A stretch that fails is halved, at multiples of 4096 and then of 512,
+ * and its halves are tried: through the page cache and, below 4096 bytes, past it, where a page
+ * fails whole. What fails at last is zeroes in buffer and told to lost. QED_ERR_STOPPED, or what
  * io_salvage_can_help has no hope for.
  */
 int io_salvage_read(struct io_salvage *salvage, void *buffer, size_t len, uint64_t file_off,

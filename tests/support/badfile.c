@@ -1,6 +1,7 @@
 /*
- * A file with bad places, as the kernel sees a disk with bad sectors: a file system of one read-only
- * file, which hands on what is in another one, and answers with EIO what touches a bad place.
+ * A file with bad places, as the kernel sees a disk with bad sectors: a file system of one
+ * read-only file, which hands on what is in another one, and answers with EIO what touches a bad
+ * place.
  *
  *     badfile FOLDER FILE OFF:LEN...
  *
@@ -43,8 +44,7 @@ static void die(const char *what)
     exit(1);
 }
 
-static void answer(const struct server *server, uint64_t unique, int error, void *data,
-                   size_t len)
+static void answer(const struct server *server, uint64_t unique, int error, void *data, size_t len)
 {
     struct fuse_out_header out = {
         .len = (uint32_t)(sizeof(out) + len), .error = -error, .unique = unique};
