@@ -426,7 +426,8 @@ static int copy_in_flight(struct convert *convert)
     struct copy_options copy = {.depth = options->depth,
                                 .block = block_bytes(convert),
                                 .store_zeroes = options->sparse_bytes == 0,
-                                .out_of_order = options->out_of_order,
+                                .out_of_order = options->out_of_order &&
+                                                !target_needs_order(convert->target),
                                 .offload = options->offload,
                                 .salvage = options->salvage,
                                 .progress = report_progress,

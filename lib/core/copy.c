@@ -322,13 +322,14 @@ int copy_stop_if_asked(struct copy *copy)
 static int step(struct copy *copy)
 {
     struct job *job;
+    bool wait = false;
     int ret = QED_OK;
 
-    while (ret == QED_OK && copy->used < copy->job_count && copy->next < copy->size) {
+    while (ret == QED_OK && !wait && copy->used < copy->job_count && copy->next < copy->size) {
         ret = skip_zeroes(copy);
         if (ret == QED_OK)
-            ret = copy_offload(copy);
-        if (ret == QED_OK && copy->next < copy->size)
+            ret = copy_offload(copy, &wait);
+        if (ret == QED_OK && !wait && copy->next < copy->size)
             ret = start_job(copy);
     }
     job = next_to_write(copy);

@@ -21,7 +21,8 @@ struct copy_options {
     bool store_zeroes;  /* zero blocks are stored like others */
     bool direct_reads;  /* past the page cache, where the source is not in it */
     bool direct_writes; /* past the page cache */
-    bool out_of_order;  /* what has been read is written at once, whatever comes before it */
+    /* What has been read is written at once; not where target_needs_order. */
+    bool out_of_order;
     bool offload;       /* have the kernel copy what it can, and do not look for zeroes in it */
     struct salvage *salvage; /* reads the source, attached to it; NULL: stop where that fails */
     copy_progress_fn *progress; /* may be NULL */

@@ -72,7 +72,7 @@ static bool may_be_read(int ret)
     return ret == QED_ERR_UNSUPPORTED || ret == QED_ERR_IO || ret == QED_ERR_SHORT_READ;
 }
 
-int copy_offload(struct copy *copy)
+int copy_offload(struct copy *copy, bool *wait)
 {
     while (copy->next < copy->size && (copy->can_clone || copy->can_copy)) {
         struct extent run;
@@ -83,6 +83,9 @@ int copy_offload(struct copy *copy)
             return ret;
         len = min_u64(round_down(run.length, copy->options->block), OFFLOAD_BYTES);
         if (run.kind != EXTENT_DATA || len == 0 || run.file_off % OFFLOAD_ALIGN != 0)
+            return QED_OK;
+        *wait = copy->used > 0 && target_needs_order(copy->target);
+        if (*wait)
             return QED_OK;
         ret = target_place(copy->target, copy->next, len, &file_off, copy->error);
         if (ret < 0)

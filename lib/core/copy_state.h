@@ -64,8 +64,9 @@ int copy_try_clone(struct copy *copy);
 
 /*
  * Have the kernel share or copy data from copy->next on, as far as that can be; where it turns out
- * that it cannot, the way is given up.
+ * that it cannot, the way is given up. *wait: not before what was begun has been placed, because the
+ * target needs the order of the guest.
  */
-int copy_offload(struct copy *copy);
+int copy_offload(struct copy *copy, bool *wait);
 
 #endif

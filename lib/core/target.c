@@ -212,6 +212,11 @@ bool target_is_new(const struct target *target)
     return target->replace != NULL;
 }
 
+bool target_needs_order(const struct target *target)
+{
+    return target->build != NULL;
+}
+
 struct io *target_io(struct target *target)
 {
     return target->io;

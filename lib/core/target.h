@@ -41,8 +41,8 @@ int target_start_placing(struct target *target, bool *can, struct qed_error *err
 
 /*
  * Where in target_io the guest bytes from virt_off on are to be written, len of them, all in a row.
- * virt_off and len are multiples of target_unit, but the end of the image. For QED in the order of
- * the guest.
+ * virt_off and len are multiples of target_unit, but the end of the image. In the order of the
+ * guest where target_needs_order.
  */
 int target_place(struct target *target, uint64_t virt_off, uint64_t len, uint64_t *file_off,
                  struct qed_error *error);
@@ -58,6 +58,9 @@ void target_skip_flush(struct target *target);
 
 /* Whether nobody can see the target yet. */
 bool target_is_new(const struct target *target);
+
+/* Whether target_place has to be asked in the order of the guest. */
+bool target_needs_order(const struct target *target);
 
 /* The target's file. */
 struct io *target_io(struct target *target);
