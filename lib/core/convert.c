@@ -16,7 +16,6 @@
 #include "core/mapfile.h"
 #include "core/target.h"
 #include "io/io_cache.h"
-#include "io/io_file.h"
 
 /* Zeroes that have to be stored, or compared, in one step: so that a signal is heard in between. */
 #define ZERO_STEP_BYTES (UINT64_C(64) << 20)
@@ -339,21 +338,6 @@ static int prepare_buffers(struct convert *convert)
     return QED_OK;
 }
 
-/* The map must not take the target's place; of files that are not there yet only names are known. */
-static int check_mapfile(const struct convert *convert, const char *target_path)
-{
-    const char *mapfile = convert->options->mapfile;
-    struct io_file_info ours, theirs;
-    bool exists, target_exists;
-
-    if (strcmp(mapfile, target_path) != 0 &&
-        (io_file_query(mapfile, &exists, &ours, NULL) < 0 || !exists ||
-         io_file_query(target_path, &target_exists, &theirs, NULL) < 0 || !target_exists ||
-         !io_identity_equal(&ours.identity, &theirs.identity)))
-        return QED_OK;
-    return qed_fail(convert->error, QED_ERR_SAME_FILE, "%s: the map file is the target", mapfile);
-}
-
 static int check_options(const struct convert *convert, const char *target_path)
 {
     uint64_t sparse = convert->options->sparse_bytes;
@@ -369,11 +353,7 @@ static int check_options(const struct convert *convert, const char *target_path)
                         "%s: the target is the source, or a backing file of it", target_path);
     if (!convert->options->mapfile)
         return QED_OK;
-    if (image_uses_file(convert->source, convert->options->mapfile))
-        return qed_fail(convert->error, QED_ERR_SAME_FILE,
-                        "%s: the map file is the source, or a backing file of it",
-                        convert->options->mapfile);
-    return check_mapfile(convert, target_path);
+    return mapfile_check(convert->options->mapfile, convert->source, target_path, convert->error);
 }
 
 static int open_target(struct convert *convert, const char *path)
@@ -496,7 +476,7 @@ int convert_image(const char *source_path, const char *target_path,
     if (ret == QED_OK)
         ret = target_finish(convert.target, error);
     if (ret == QED_OK && convert.mapfile)
-        ret = check_mapfile(&convert, target_path);
+        ret = mapfile_check(options->mapfile, convert.source, target_path, error);
     if (ret == QED_OK && convert.mapfile)
         ret = mapfile_publish(convert.mapfile, error);
 out:

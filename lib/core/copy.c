@@ -337,6 +337,9 @@ static int step(struct copy *copy)
         wait_for(copy, job);
         if (copy->status == QED_OK)
             ret = write_job(copy, job);
+        /* Without a ring it is done already, and only has to be told. */
+        if (ret == QED_OK && io_queue_kind(copy->queue) == IO_QUEUE_SYNC)
+            wait_for(copy, job);
     } else if (ret == QED_OK && copy->used > 0) {
         wait_for(copy, &copy->jobs[copy->head]);
     }

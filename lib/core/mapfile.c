@@ -9,6 +9,7 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "io/io_file.h"
 #include "io/io_replace.h"
 
 #define LINE_MAX_BYTES 64
@@ -27,6 +28,29 @@ struct mapfile {
 static const char head[] = "# Mapfile. Created by qedtool convert\n"
                            "# current_pos  current_status  current_pass\n";
 static const char columns[] = "#      pos        size  status\n";
+
+static bool is_same_file(const char *a, const char *b)
+{
+    struct io_file_info info_a, info_b;
+    bool exists_a, exists_b;
+
+    if (strcmp(a, b) == 0)
+        return true;
+    return io_file_query(a, &exists_a, &info_a, NULL) == QED_OK && exists_a &&
+           io_file_query(b, &exists_b, &info_b, NULL) == QED_OK && exists_b &&
+           io_identity_equal(&info_a.identity, &info_b.identity);
+}
+
+int mapfile_check(const char *path, const struct image *source, const char *target_path,
+                  struct qed_error *error)
+{
+    if (image_uses_file(source, path))
+        return qed_fail(error, QED_ERR_SAME_FILE,
+                        "%s: the map file is the source, or a backing file of it", path);
+    if (is_same_file(path, target_path))
+        return qed_fail(error, QED_ERR_SAME_FILE, "%s: the map file is the target", path);
+    return QED_OK;
+}
 
 int mapfile_begin(struct mapfile **out, const char *path, struct qed_error *error)
 {

@@ -10,6 +10,14 @@
 
 struct mapfile;
 
+/*
+ * QED_ERR_SAME_FILE when a map at path would take the place of an image that is converted, or of
+ * what it is converted to. Of files that are not there yet only the names are known: ask again when
+ * the target is there.
+ */
+int mapfile_check(const char *path, const struct image *source, const char *target_path,
+                  struct qed_error *error);
+
 /* Begin a map that is to stand at path, beside what may be there. */
 int mapfile_begin(struct mapfile **mapfile, const char *path, struct qed_error *error);
 
