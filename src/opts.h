@@ -31,6 +31,8 @@ enum opts_key {
     OPTS_KEY_PATTERN,
     OPTS_KEY_DISK,
     OPTS_KEY_GUESTS,
+    OPTS_KEY_SALVAGE,
+    OPTS_KEY_MAPFILE,
 };
 
 /* What a parser returns when it has reported a mistake itself. */
