@@ -8,6 +8,7 @@
 #include <string.h>
 #include <unistd.h>
 
+#include "base/units.h"
 #include "check_recover.h"
 #include "cmd.h"
 #include "core/convert.h"
@@ -20,7 +21,7 @@ struct convert_args {
     const char *source, *target;
     struct newimage image;
     struct convert_options options;
-    bool quiet, show_progress;
+    bool quiet, show_progress, salvages;
     struct progress progress;
 };
 
@@ -46,6 +47,10 @@ static const struct argp_option options[] = {
      "Leave out blocks of SIZE bytes that are all zero (default 4k); 0 stores everything", 0},
     {"force-share", 'U', NULL, 0,
      "Take no locks on the source: another process may write to it meanwhile", 0},
+    {"salvage", OPTS_KEY_SALVAGE, NULL, 0,
+     "Do not stop at what cannot be read: it becomes zeroes, and is listed", 0},
+    {"mapfile", OPTS_KEY_MAPFILE, "FILE", 0,
+     "Write a map of what was read, and what was not, in the format of GNU ddrescue", 0},
     {0},
 };
 
@@ -126,6 +131,12 @@ static error_t parse(int key, char *arg, struct argp_state *state)
     case 'C':
         args->options.offload = true;
         return 0;
+    case OPTS_KEY_SALVAGE:
+        args->salvages = true;
+        return 0;
+    case OPTS_KEY_MAPFILE:
+        args->options.mapfile = arg;
+        return 0;
     case 'B':
         args->image.backing_name = arg;
         return 0;
@@ -201,6 +212,8 @@ static int settle_options(struct convert_args *args)
         return report("Must specify image file name");
     if (args->options.target_is_zero && !args->options.existing)
         return report("--target-is-zero requires use of -n flag");
+    if (args->salvages && args->options.offload)
+        return report("Cannot use copy offloading in salvaging mode");
     if (args->options.existing && create->backing_name)
         return report("-B and -o backing_file cannot be used with -n: the target is there already");
     if (args->options.existing && args->image.has_geometry)
@@ -212,11 +225,50 @@ static int settle_options(struct convert_args *args)
     return CMD_OK;
 }
 
+/* A line for each range that was lost, in qemu-img's words, and how much that is. */
+static void report_lost(const struct convert_args *args)
+{
+    size_t count = 0;
+    const struct salvage_range *ranges = salvage_ranges(args->options.salvage, &count);
+    char size[UNITS_TEXT_MAX];
+
+    if (count == 0 || args->quiet)
+        return;
+    for (size_t i = 0; i < count; i++) {
+        const char *why = ranges[i].sys_errno                 ? strerror(ranges[i].sys_errno)
+                          : ranges[i].code == QED_ERR_CORRUPT ? "the table entry is invalid"
+                                                              : "the file ends before that";
+
+        report_warning("warning: error while reading offset %" PRIu64 ": %s (%" PRIu64 " bytes)",
+                       ranges[i].virt_off, why, ranges[i].length);
+    }
+    units_format_size(salvage_lost_bytes(args->options.salvage), size);
+    report_warning("warning: %s: %" PRIu64 " bytes (%s) in %zu %s could not be read and are zeroes",
+                   args->target, salvage_lost_bytes(args->options.salvage), size, count,
+                   count == 1 ? "range" : "ranges");
+}
+
+static int run_conversion(struct convert_args *args)
+{
+    struct qed_error error = QED_ERROR_INIT;
+    int ret = args->salvages ? salvage_new(&args->options.salvage, &error) : QED_OK;
+
+    if (ret == QED_OK)
+        ret = convert_image(args->source, args->target, &args->options, &error);
+    progress_end(&args->progress, ret == QED_OK);
+    if (args->options.salvage && ret == QED_OK)
+        report_lost(args);
+    if (ret < 0)
+        report_error(&error);
+    salvage_free(args->options.salvage);
+    if (ret == QED_ERR_STOPPED || error.sys_errno == EINTR) /* a named pipe is opened */
+        progress_reraise();
+    return ret < 0 ? CMD_FAILED : CMD_OK;
+}
+
 static int convert(void *context)
 {
     struct convert_args *args = context;
-    struct qed_error error = QED_ERROR_INIT;
-    int ret;
 
     if (settle_options(args) != CMD_OK)
         return CMD_FAILED;
@@ -235,13 +287,7 @@ static int convert(void *context)
         progress_ignore_closed_pipes();
     progress_start(&args->progress, args->show_progress, !args->quiet,
                    writes_to_stdout(args) ? stderr : stdout);
-    ret = convert_image(args->source, args->target, &args->options, &error);
-    progress_end(&args->progress, ret == QED_OK);
-    if (ret < 0)
-        report_error(&error);
-    if (ret == QED_ERR_STOPPED || error.sys_errno == EINTR) /* a named pipe is opened */
-        progress_reraise();
-    return ret < 0 ? CMD_FAILED : CMD_OK;
+    return run_conversion(args);
 }
 
 int cmd_convert(int argc, char **argv)

@@ -34,6 +34,8 @@ enum opts_key {
     OPTS_KEY_DURABILITY,
     OPTS_KEY_PREALLOCATE,
     OPTS_KEY_GUESTS,
+    OPTS_KEY_SALVAGE,
+    OPTS_KEY_MAPFILE,
 };
 
 /* What a parser returns when it has reported a mistake itself. */

@@ -14,6 +14,7 @@
 #include "base/zero.h"
 #include "core/convert_stream.h"
 #include "core/copy.h"
+#include "core/mapfile.h"
 #include "core/preallocate.h"
 #include "core/space.h"
 #include "core/target.h"
@@ -34,6 +35,7 @@ struct convert {
     struct image *source;
     struct extent run; /* of the source, as last looked up */
     struct target *target;
+    struct mapfile *mapfile;  /* NULL when none is asked for */
     struct image *base;       /* the target's backing chain; NULL when there is none */
     unsigned int common_from; /* source layers from this depth on are the base's own chain */
     uint64_t block;           /* bytes in which data is found zero or unlike the base */
@@ -107,6 +109,8 @@ static int put_difference(struct convert *convert, uint64_t virt_off, const uint
     uint8_t *below = convert->base_buffer;
     int ret = image_read(convert->base, virt_off, below, inside, convert->error);
 
+    if (ret < 0 && convert->options->salvage) /* nothing to compare with */
+        return put_buffer(convert, virt_off, data, len);
     memset(below + inside, 0, len - inside);
     while (ret == QED_OK && len > 0) {
         bool equal;
@@ -141,6 +145,9 @@ static int base_is_zero(struct convert *convert, uint64_t virt_off, uint64_t max
         return QED_OK;
     ret = image_next_run(convert->base, virt_off, min_u64(max_len, base_size - virt_off), &run,
                          convert->error);
+    *is_zero = false;
+    if (ret < 0 && convert->options->salvage) /* put_difference finds that out, too */
+        return QED_OK;
     if (ret < 0)
         return ret;
     *len = run.length;
@@ -193,14 +200,22 @@ static bool is_stopped(void *context)
     return report_progress(convert, convert->done, image_size(convert->source));
 }
 
+static int source_failed(struct convert *convert, int ret, uint64_t virt_off, uint64_t len)
+{
+    if (ret == QED_ERR_STOPPED)
+        return qed_fail_prefix(convert->error, ret, "%s", target_path(convert->target));
+    return copy_say_unread(ret, convert->source_path, virt_off, len, convert->error);
+}
+
 /* Copy len bytes, at most a buffer, of whatever is at virt_off, which is aligned to a block. */
 static int copy_buffer(struct convert *convert, uint64_t virt_off, size_t len)
 {
-    int ret = image_read(convert->source, virt_off, convert->buffer, len, convert->error);
+    struct salvage *salvage = convert->options->salvage;
+    int ret = salvage ? salvage_read(salvage, virt_off, convert->buffer, len, convert->error)
+                      : image_read(convert->source, virt_off, convert->buffer, len, convert->error);
 
     if (ret < 0)
-        return qed_fail_prefix(convert->error, ret, "%s: error while reading at byte %" PRIu64,
-                               convert->source_path, virt_off);
+        return source_failed(convert, ret, virt_off, len);
     if (convert->base)
         return put_difference(convert, virt_off, convert->buffer, len);
     return put_buffer(convert, virt_off, convert->buffer, len);
@@ -217,10 +232,12 @@ static int find_run(struct convert *convert, uint64_t virt_off, struct extent *r
 {
     struct extent *known = &convert->run;
     uint64_t left = image_size(convert->source) - virt_off;
+    struct salvage *salvage = convert->options->salvage;
     int ret = QED_OK;
 
     if (virt_off < known->virt_off || virt_off - known->virt_off >= known->length)
-        ret = image_next_run(convert->source, virt_off, left, known, convert->error);
+        ret = salvage ? salvage_next_run(salvage, virt_off, left, known, convert->error)
+                      : image_next_run(convert->source, virt_off, left, known, convert->error);
     *run = *known;
     run->length -= virt_off - run->virt_off;
     run->virt_off = virt_off;
@@ -239,7 +256,7 @@ static int copy_step(struct convert *convert, uint64_t virt_off, uint64_t *done)
     int ret = find_run(convert, virt_off, &run);
 
     if (ret < 0)
-        return qed_fail_prefix(convert->error, ret, "%s", convert->source_path);
+        return source_failed(convert, ret, virt_off, convert->run.length);
     whole = run.length == left ? left : round_down(run.length, convert->block);
     *done = whole;
     if (whole && is_common(convert, &run))
@@ -306,7 +323,11 @@ static int check_source(const struct convert *convert, const char *target_path)
     if (convert->options->target.has_size)
         return qed_fail(convert->error, QED_ERR_INVALID,
                         "-o size cannot be used here: the target is as large as the source");
-    return image_uses_file(convert->source, target_path) ? is_source(convert, target_path) : QED_OK;
+    if (image_uses_file(convert->source, target_path))
+        return is_source(convert, target_path);
+    if (!convert->options->mapfile)
+        return QED_OK;
+    return mapfile_check(convert->options->mapfile, convert->source, target_path, convert->error);
 }
 
 static int open_target(struct convert *convert, const char *path)
@@ -378,8 +399,9 @@ static int copy_in_flight(struct convert *convert)
                                 .unplaced = to_stream,
                                 .out_of_order = options->out_of_order,
                                 .offload = options->offload,
-                                .progress = options->progress,
-                                .progress_context = options->progress_context};
+                                .salvage = options->salvage,
+                                .progress = report_progress,
+                                .progress_context = convert};
 
     copy.direct_reads =
         options->source_cache == CONVERT_CACHE_NONE ||
@@ -466,8 +488,13 @@ static int open_both(struct convert *convert, const char *target_path)
                                            .backing = options->backing};
     int ret = image_open(&convert->source, convert->source_path, &source_options, convert->error);
 
+    if (ret == QED_OK && options->salvage)
+        ret = salvage_attach(options->salvage, convert->source, is_stopped, convert,
+                             convert->error);
     if (ret == QED_OK)
         ret = check_source(convert, target_path);
+    if (ret == QED_OK && options->mapfile)
+        ret = mapfile_begin(&convert->mapfile, options->mapfile, convert->error);
     if (ret == QED_OK)
         ret = open_target(convert, target_path);
     if (ret < 0)
@@ -499,10 +526,18 @@ static int convert_from_image(const char *source_path, const char *target_path,
         ret = check_space(&convert);
     if (ret == QED_OK)
         ret = copy(&convert);
+    if (ret == QED_OK && convert.mapfile)
+        ret = mapfile_write(convert.mapfile, image_size(convert.source), options->salvage, error);
     if (ret == QED_OK)
         ret = target_finish(convert.target, error);
+    if (ret == QED_OK && convert.mapfile)
+        ret = mapfile_check(options->mapfile, convert.source, target_path, error);
+    if (ret == QED_OK && convert.mapfile)
+        ret = mapfile_publish(convert.mapfile, error);
     free(convert.buffer);
     free(convert.base_buffer);
+    salvage_detach(options->salvage);
+    mapfile_end(convert.mapfile);
     target_close(convert.target);
     image_close(convert.source);
     return ret;

@@ -52,7 +52,13 @@ struct convert_options {
     bool offload;       /* the kernel copies where it can, without a look for zeroes */
     convert_space_fn *short_of_space; /* may be NULL */
     convert_recovered_fn *recovered;  /* may be NULL */
-    copy_progress_fn *progress;       /* may be NULL */
+    /*
+     * Takes up what of the source cannot be read, which becomes zeroes; the caller's. NULL: stop
+     * there. Not together with offload.
+     */
+    struct salvage *salvage;
+    const char *mapfile; /* a map of what was read is to stand there (mapfile.h); NULL: none */
+    copy_progress_fn *progress; /* may be NULL */
     void *progress_context;
     /* Whether to stop; asked by any thread while it waits for a pipe. May be NULL. */
     bool (*stop)(void *context);

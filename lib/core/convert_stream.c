@@ -21,6 +21,10 @@ static int check_source(const struct convert_options *options, struct qed_error 
         return refuse("-T none", "source", error);
     if (options->target.backing_name)
         return refuse("-B", "source", error);
+    if (options->salvage)
+        return refuse("--salvage", "source", error);
+    if (options->mapfile)
+        return refuse("--mapfile", "source", error);
     if (options->target.preallocation && !options->target.has_size)
         return qed_fail(error, QED_ERR_INVALID,
                         "-o preallocation needs -o size where the source is a pipe or compressed");

@@ -60,14 +60,16 @@ static int run(struct copy *copy)
 
     if (ret == QED_OK)
         ret = make_queue(copy);
-    if (ret == QED_OK && copy->source && !copy->options->store_zeroes &&
+    /* What is shared is not read, so what is bad would be found by nobody. */
+    if (ret == QED_OK && copy->source && !copy->options->store_zeroes && !copy->options->salvage &&
         target_may_share(copy->target))
         ret = copy_offload_try_clone(&copy->offload, target_io(copy->target),
                                      image_io(copy->source, 0), copy->error);
     if (ret == QED_OK)
         ret = copy_run(copy);
     io_queue_free(copy->queue);
-    for (unsigned int i = 0; i < copy->job_count; i++)
+    /* Lost memory is better than memory that the kernel writes to when it is something else. */
+    for (unsigned int i = 0; !copy->abandoned && i < copy->job_count; i++)
         free(copy->jobs[i].buffer);
     free(copy->jobs);
     return ret;

@@ -8,6 +8,7 @@
 #define CORE_COPY_H
 
 #include "core/image.h"
+#include "core/salvage.h"
 #include "core/stream_source.h"
 #include "core/target.h"
 #include "io/io_queue.h"
@@ -25,14 +26,18 @@ struct copy_options {
     bool store_zeroes;  /* zero blocks are stored like others */
     bool direct_reads;  /* past the page cache, where the source is not in it */
     bool direct_writes; /* past the page cache */
-    bool out_of_order;  /* what has been read is written at once, whatever comes before it */
+    bool out_of_order;  /* what has been read is written at once; not where target_needs_order */
     bool unplaced;      /* data goes through target_write, in order: it cannot be placed */
     bool offload;       /* have the kernel copy what it can, and do not look for zeroes in it */
+    struct salvage *salvage; /* reads the source, attached to it; NULL: stop where that fails */
     copy_progress_fn *progress; /* may be NULL */
     void *progress_context;
 };
 
-/* Copy all of source. source_name is for messages. Nothing is flushed. */
+/*
+ * Copy all of source. source_name is for messages; that of a read that fails has the range of the
+ * guest. Nothing is flushed. Not with both salvage and offload.
+ */
 int copy_image(struct image *source, const char *source_name, struct target *target,
                const struct copy_options *options, struct qed_error *error);
 
@@ -42,5 +47,9 @@ int copy_image(struct image *source, const char *source_name, struct target *tar
  */
 int copy_stream(struct stream_source *source, uint64_t total, uint64_t *size, struct target *target,
                 const struct copy_options *options, struct qed_error *error);
+
+/* Put before the text of an error that len guest bytes could not be read; 0: that is not known. */
+int copy_say_unread(int ret, const char *source_name, uint64_t virt_off, uint64_t len,
+                    struct qed_error *error);
 
 #endif

@@ -23,10 +23,22 @@ static int fail(struct copy *copy, int ret)
     return ret;
 }
 
-static int read_failed(struct copy *copy, int ret, uint64_t virt_off)
+int copy_say_unread(int ret, const char *source_name, uint64_t virt_off, uint64_t len,
+                    struct qed_error *error)
 {
-    return qed_fail_prefix(copy->error, ret, "%s: error while reading at byte %" PRIu64,
-                           copy->source_name, virt_off);
+    if (len == 0)
+        return qed_fail_prefix(error, ret, "%s", source_name);
+    return qed_fail_prefix(error, ret,
+                           "%s: error while reading at byte %" PRIu64 ", %" PRIu64
+                           " bytes of the guest",
+                           source_name, virt_off, len);
+}
+
+static int read_failed(struct copy *copy, int ret, uint64_t virt_off, uint64_t len)
+{
+    if (ret == QED_ERR_STOPPED)
+        return qed_fail_prefix(copy->error, ret, "%s", target_path(copy->target));
+    return copy_say_unread(ret, copy->source_name, virt_off, len, copy->error);
 }
 
 static int write_failed(struct copy *copy, int ret, uint64_t virt_off)
@@ -38,19 +50,41 @@ static int write_failed(struct copy *copy, int ret, uint64_t virt_off)
 /* The run at virt_off; a long one is looked up once, not for every job. */
 static int find_run(struct copy *copy, uint64_t virt_off, struct extent *run)
 {
+    struct salvage *salvage = copy->options->salvage;
     struct extent *known = &copy->run;
+    uint64_t left = copy->size - virt_off;
     int ret = QED_OK;
 
     if (virt_off < known->virt_off || virt_off - known->virt_off >= known->length)
-        ret = image_next_run(copy->source, virt_off, copy->size - virt_off, known, copy->error);
+        ret = salvage ? salvage_next_run(salvage, virt_off, left, known, copy->error)
+                      : image_next_run(copy->source, virt_off, left, known, copy->error);
     if (ret < 0)
-        return qed_fail_prefix(copy->error, ret, "%s", copy->source_name);
+        return read_failed(copy, ret, virt_off, known->length);
     *run = *known;
     if (run->has_file_off)
         run->file_off += virt_off - run->virt_off;
     run->length -= virt_off - run->virt_off;
     run->virt_off = virt_off;
     return QED_OK;
+}
+
+static int read_here(struct copy *copy, uint64_t virt_off, void *buffer, size_t len)
+{
+    struct salvage *salvage = copy->options->salvage;
+    int ret = salvage ? salvage_read(salvage, virt_off, buffer, len, copy->error)
+                      : image_read(copy->source, virt_off, buffer, len, copy->error);
+
+    return ret < 0 ? read_failed(copy, ret, virt_off, len) : QED_OK;
+}
+
+static int stop_if_asked(struct copy *copy)
+{
+    const struct copy_options *options = copy->options;
+
+    if (!options->progress ||
+        !options->progress(options->progress_context, copy->done, copy->total))
+        return QED_OK;
+    return qed_fail(copy->error, QED_ERR_STOPPED, "%s: interrupted", target_path(copy->target));
 }
 
 static void submit(struct copy *copy, struct job *job, const struct io_request *request)
@@ -116,6 +150,10 @@ static int skip_zeroes(struct copy *copy)
         if (ret < 0)
             return ret;
         copy->next += len;
+        if (copy->options->salvage) /* what is lost comes in small pieces */
+            ret = stop_if_asked(copy);
+        if (ret < 0)
+            return ret;
     }
     return QED_OK;
 }
@@ -137,10 +175,8 @@ static int copy_range_here(struct copy *copy, uint64_t virt_off, uint64_t len, u
     while (ret == QED_OK && len > 0) {
         size_t step = (size_t)min_u64(len, copy->job_bytes);
 
-        ret = image_read(copy->source, virt_off, buffer, step, copy->error);
-        if (ret < 0)
-            read_failed(copy, ret, virt_off);
-        else
+        ret = read_here(copy, virt_off, buffer, step);
+        if (ret == QED_OK)
             ret = write_here(copy, virt_off, buffer, step, file_off);
         virt_off += step;
         file_off += step;
@@ -150,12 +186,36 @@ static int copy_range_here(struct copy *copy, uint64_t virt_off, uint64_t len, u
     return ret;
 }
 
-/* Have the kernel share or copy data at copy->next, whole blocks of a run. */
-static int offload(struct copy *copy)
+/* Whether it may be the source that failed, or the way: reading tells, and names what is bad. */
+static bool may_be_read(int ret)
+{
+    return ret == QED_ERR_UNSUPPORTED || ret == QED_ERR_IO || ret == QED_ERR_SHORT_READ;
+}
+
+/* Have the kernel share or copy len bytes of a run at copy->next. */
+static int offload_run(struct copy *copy, const struct extent *run, uint64_t len)
+{
+    uint64_t file_off;
+    int ret = target_place(copy->target, copy->next, len, &file_off, copy->error);
+
+    if (ret < 0)
+        return write_failed(copy, ret, copy->next);
+    ret = copy_offload(&copy->offload, target_io(copy->target), file_off,
+                       image_io(copy->source, run->depth), run->file_off, len, copy->error);
+    if (ret < 0 && !may_be_read(ret))
+        return write_failed(copy, ret, copy->next);
+    return ret < 0 ? copy_range_here(copy, copy->next, len, file_off) : QED_OK;
+}
+
+/*
+ * Have the kernel share or copy data from copy->next on, whole blocks of runs. *wait: not before
+ * what was begun has been placed, because the target needs the order of the guest.
+ */
+static int offload(struct copy *copy, bool *wait)
 {
     while (copy->next < copy->size && copy_offload_may_work(&copy->offload)) {
         struct extent run;
-        uint64_t len, file_off;
+        uint64_t len;
         int ret = find_run(copy, copy->next, &run);
 
         if (ret < 0)
@@ -163,18 +223,17 @@ static int offload(struct copy *copy)
         len = min_u64(round_down(run.length, copy->options->block), OFFLOAD_BYTES);
         if (run.kind != EXTENT_DATA || len == 0 || run.file_off % COPY_OFFLOAD_ALIGN != 0)
             return QED_OK;
-        ret = target_place(copy->target, copy->next, len, &file_off, copy->error);
-        if (ret == QED_OK)
-            ret = copy_offload(&copy->offload, target_io(copy->target), file_off,
-                               image_io(copy->source, run.depth), run.file_off, len, copy->error);
-        if (ret < 0 && ret != QED_ERR_UNSUPPORTED)
-            return write_failed(copy, ret, copy->next);
-        if (ret < 0)
-            ret = copy_range_here(copy, copy->next, len, file_off);
+        *wait = copy->used > 0 && target_needs_order(copy->target);
+        if (*wait)
+            return QED_OK;
+        ret = offload_run(copy, &run, len);
         if (ret < 0)
             return ret;
         copy->next += len;
         copy->done = copy->used ? copy->done : copy->next;
+        ret = stop_if_asked(copy);
+        if (ret < 0)
+            return ret;
     }
     return QED_OK;
 }
@@ -223,9 +282,7 @@ static int start_job(struct copy *copy)
         /* A block of more runs than there are requests: the plain way. */
         size_t rest = (size_t)min_u64(block - at % block, most - at);
 
-        ret = image_read(copy->source, copy->next + at, job->buffer + at, rest, copy->error);
-        if (ret < 0)
-            read_failed(copy, ret, copy->next + at);
+        ret = read_here(copy, copy->next + at, job->buffer + at, rest);
         at += rest;
     }
     job->len = at;
@@ -304,23 +361,37 @@ static void finish_request(struct copy *copy, const struct io_request *request)
     job->in_flight--;
     if (request->status == QED_OK || copy->status < 0)
         return;
+    if (!request->is_write && copy->options->salvage) {
+        fail(copy, read_here(copy, virt_off, request->buffer, request->len));
+        return;
+    }
     qed_fail_errno(copy->error, request->status, request->sys_errno, "%zu bytes at offset %" PRIu64,
                    request->len, request->file_off);
     if (request->is_write)
         write_failed(copy, request->status, virt_off);
     else
-        read_failed(copy, request->status, virt_off);
+        read_failed(copy, request->status, virt_off, request->len);
     fail(copy, request->status);
 }
 
-/* Wait until nothing of a job is in flight. */
+/*
+ * Wait until nothing of a job is in flight. A queue that fails for good leaves requests of which
+ * nobody knows whether they are still to be carried out.
+ */
 static void wait_for(struct copy *copy, const struct job *job)
 {
-    while (job->in_flight > 0) {
+    while (job->in_flight > 0 && !copy->abandoned) {
         struct io_request *request = io_queue_wait(copy->queue);
 
-        if (request)
+        if (request) {
             finish_request(copy, request);
+            continue;
+        }
+        copy->abandoned = true;
+        if (copy->status == QED_OK)
+            fail(copy, qed_fail(copy->error, QED_ERR_IO,
+                                "%s: the kernel's queue of reads and writes failed",
+                                target_path(copy->target)));
     }
 }
 
@@ -359,16 +430,6 @@ static struct job *next_to_write(struct copy *copy)
     return first;
 }
 
-static int stop_if_asked(struct copy *copy)
-{
-    const struct copy_options *options = copy->options;
-
-    if (!options->progress ||
-        !options->progress(options->progress_context, copy->done, copy->total))
-        return QED_OK;
-    return qed_fail(copy->error, QED_ERR_STOPPED, "%s: interrupted", target_path(copy->target));
-}
-
 static bool has_room(const struct copy *copy)
 {
     return copy->used < copy->job_count && copy->next < copy->size;
@@ -377,15 +438,16 @@ static bool has_room(const struct copy *copy)
 /* Start what can be started; of a stream, which may make us wait, one job. */
 static int start_jobs(struct copy *copy)
 {
+    bool wait = false;
     int ret = QED_OK;
 
     if (copy->stream)
         return has_room(copy) ? start_stream_job(copy) : QED_OK;
-    while (ret == QED_OK && has_room(copy)) {
+    while (ret == QED_OK && !wait && has_room(copy)) {
         ret = skip_zeroes(copy);
         if (ret == QED_OK)
-            ret = offload(copy);
-        if (ret == QED_OK && has_room(copy))
+            ret = offload(copy, &wait);
+        if (ret == QED_OK && !wait && has_room(copy))
             ret = start_job(copy);
     }
     return ret;
@@ -401,6 +463,9 @@ static int step(struct copy *copy)
         wait_for(copy, job);
         if (copy->status == QED_OK)
             ret = write_job(copy, job);
+        /* Without a ring it is done already, and only has to be told. */
+        if (ret == QED_OK && copy->queue && io_queue_kind(copy->queue) == IO_QUEUE_SYNC)
+            wait_for(copy, job);
     } else if (ret == QED_OK && copy->used > 0) {
         wait_for(copy, &copy->jobs[copy->head]);
     }

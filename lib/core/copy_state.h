@@ -40,6 +40,7 @@ struct copy {
     size_t job_bytes;
     struct job *jobs;
     unsigned int job_count, head, used; /* the oldest job that is not free, and how many are not */
+    bool abandoned; /* the queue no longer says what is finished: buffers may be the kernel's */
     int status;
     struct qed_error *error;
 };

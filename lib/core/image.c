@@ -338,11 +338,23 @@ int image_next_run(struct image *image, uint64_t virt_off, uint64_t max_len, str
         struct extent next;
 
         ret = run_through_chain(image, virt_off + run->length, max_len - run->length, &next, error);
-        if (ret == QED_ERR_CORRUPT)
-            return QED_OK; /* met again when the caller asks for that offset */
+        /* A failure is met again when the caller asks for that offset. */
         if (ret < 0 || !extent_continues(run, &next))
-            break;
+            return QED_OK;
         run->length += next.length;
+    }
+    return ret;
+}
+
+int image_tolerate(struct image *image, struct qed_error *error)
+{
+    int ret = QED_OK;
+
+    for (unsigned int depth = 0; ret == QED_OK && depth < image->depth; depth++) {
+        struct qed_image *qed = image_qed(image, depth);
+
+        if (qed)
+            ret = qed_tolerate(qed, error);
     }
     return ret;
 }

@@ -91,7 +91,8 @@ bool image_uses_identity(const struct image *image, const struct io_identity *id
  * The next run through the whole chain: at most max_len bytes from virt_off on (max_len not 0, the
  * range inside the image), joined as far as it goes on alike. A run that no layer has, or that
  * lies past the end of a shorter backing file, is EXTENT_UNALLOCATED with depth 0 and reads as
- * zeroes.
+ * zeroes. When it fails, run's length is how far the failure reaches, as far as that is known, else
+ * 0.
  */
 int image_next_run(struct image *image, uint64_t virt_off, uint64_t max_len, struct extent *run,
                    struct qed_error *error);
@@ -109,6 +110,9 @@ int image_read_below(void *image, uint64_t virt_off, void *buffer, size_t len,
 /* Read the bytes of a data run, as image_next_run gave it, from in_run bytes into it on. */
 int image_read_run(struct image *image, const struct extent *run, uint64_t in_run, void *buffer,
                    size_t len, struct qed_error *error);
+
+/* From now on read what is left of a damaged image, see qed_tolerate; of one that is not writable. */
+int image_tolerate(struct image *image, struct qed_error *error);
 
 /* The QED image at depth; NULL when that layer is not QED. For check, info and the writer. */
 struct qed_image *image_qed(struct image *image, unsigned int depth);

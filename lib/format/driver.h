@@ -27,7 +27,8 @@ struct format_driver {
 
     /*
      * The longest known run at virt_off, cut to max_len bytes (1 <= max_len, virt_off + max_len <=
-     * virtual_size); depth is 0. QED_ERR_CORRUPT where a table entry is invalid.
+     * virtual_size); depth is 0. QED_ERR_CORRUPT where a table entry is invalid. Whatever the
+     * failure, run's length is then how far it reaches, as far as that is known, else 0.
      */
     int (*next_run)(void *state, uint64_t virt_off, uint64_t max_len, struct extent *run,
                     struct qed_error *error);

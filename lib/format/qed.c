@@ -6,6 +6,7 @@
 
 #include <stdlib.h>
 
+#include "base/checked.h"
 #include "format/driver.h"
 #include "format/qed_lookup.h"
 
@@ -86,6 +87,16 @@ int qed_set_image_size(struct qed_image *image, uint64_t size, struct qed_error 
     image->header.image_size = size;
     image->geometry.image_size = size;
     return qed_header_write(image->io, &image->header, error);
+}
+
+int qed_tolerate(struct qed_image *image, struct qed_error *error)
+{
+    struct qed_geometry *geometry = &image->geometry;
+    uint64_t end;
+
+    if (checked_round_up(geometry->file_length, geometry->cluster_size, &end))
+        geometry->file_end = end;
+    return qed_table_tolerate(image->tables, error);
 }
 
 const char *qed_backing_name(const struct qed_image *image)

@@ -54,6 +54,12 @@ int qed_set_autoclear(struct qed_image *image, uint64_t bits, struct qed_error *
 
 /* Give an image that nobody else sees yet another size, a multiple of 512; not flushed. */
 int qed_set_image_size(struct qed_image *image, uint64_t size, struct qed_error *error);
+/*
+ * From now on read what is left of a damaged file: where a table cannot be read, only the entries
+ * fail that cannot be, and a last cluster that was cut short is valid. Only for images that are not
+ * written to.
+ */
+int qed_tolerate(struct qed_image *image, struct qed_error *error);
 
 /* The backing file's name as stored, NULL when there is none. */
 const char *qed_backing_name(const struct qed_image *image);

@@ -52,9 +52,11 @@ static int run_in_l2(struct qed_image *image, uint64_t l2_table_off, uint64_t vi
     int ret = qed_table_get(image->tables, l2_table_off, qed_l2_index(geometry, virt_off),
                             &entries, &count, error);
 
+    run->length = geometry->cluster_size - in_cluster;
     if (ret < 0)
         return ret;
-    *run = (struct extent){.virt_off = virt_off, .kind = entry_kind(entries[0])};
+    *run = (struct extent){
+        .virt_off = virt_off, .length = run->length, .kind = entry_kind(entries[0])};
     if (run->kind == EXTENT_DATA) {
         if (!qed_data_offset_valid(geometry, entries[0]))
             return invalid_entry("L2", virt_off, entries[0], error);
@@ -77,6 +79,9 @@ static int run_in_piece(struct qed_image *image, uint64_t virt_off, struct exten
     int ret = qed_table_get(image->tables, geometry->l1_table_offset,
                             qed_l1_index(geometry, virt_off), &entries, &count, error);
 
+    *run = (struct extent){.virt_off = virt_off,
+                           .length = span - (virt_off & (span - 1)),
+                           .kind = EXTENT_UNALLOCATED};
     if (ret < 0)
         return ret;
     if (entries[0] != QED_ENTRY_UNALLOCATED) {
@@ -85,7 +90,6 @@ static int run_in_piece(struct qed_image *image, uint64_t virt_off, struct exten
         return run_in_l2(image, entries[0], virt_off, run, error);
     }
     count = entries_in_run(geometry, entries, count);
-    *run = (struct extent){.virt_off = virt_off, .kind = EXTENT_UNALLOCATED};
     /* An L1 piece may reach past 2^64 guest bytes; max_len cuts the run in the caller. */
     run->length = saturating_mul(count, span) - (virt_off & (span - 1));
     return QED_OK;
@@ -98,15 +102,14 @@ int qed_lookup_run(struct qed_image *image, uint64_t virt_off, uint64_t max_len,
     struct extent next;
     int ret = run_in_piece(image, virt_off, run, error);
 
-    if (ret < 0)
+    if (ret < 0) {
+        run->length = min_u64(run->length, max_len);
         return ret;
+    }
     while (run->length < max_len) {
         ret = run_in_piece(image, virt_off + run->length, &next, error);
-        if (ret == QED_ERR_CORRUPT)
-            break; /* the caller meets it when it asks for that offset */
-        if (ret < 0)
-            return ret;
-        if (!extent_continues(run, &next))
+        /* The caller meets a failure when it asks for that offset. */
+        if (ret < 0 || !extent_continues(run, &next))
             break;
         run->length += next.length;
     }

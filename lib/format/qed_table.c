@@ -6,12 +6,16 @@
 
 #include <inttypes.h>
 #include <stdlib.h>
+#include <string.h>
 
 #include "base/checked.h"
 #include "base/le.h"
+#include "io/io_salvage.h"
 
 #define ENTRY_BYTES sizeof(uint64_t)
 #define PIECE_BYTES_MAX ((uint64_t)64 << 10)
+#define SECTORS_MAX (PIECE_BYTES_MAX / IO_SECTOR_BYTES)
+#define ENTRIES_IN_SECTOR (IO_SECTOR_BYTES / ENTRY_BYTES)
 #define HASH_SLOTS 1024 /* a power of two */
 
 struct piece {
@@ -20,6 +24,8 @@ struct piece {
     struct piece *next_in_slot;
     struct piece *newer, *older;
     size_t dirty_first, dirty_end; /* entries; nothing dirty when equal */
+    bool lost[SECTORS_MAX];        /* sectors that could not be read */
+    struct qed_error *why_lost;    /* NULL: none is lost */
     uint64_t entries[];
 };
 
@@ -29,6 +35,7 @@ struct qed_table_cache {
     size_t piece_bytes;
     size_t used_bytes, dirty_bytes;
     struct piece *newest, *oldest;
+    struct io_salvage *salvage; /* NULL: a piece is read whole or not at all */
     struct piece *slots[HASH_SLOTS];
 };
 
@@ -69,6 +76,12 @@ static void list_push(struct qed_table_cache *cache, struct piece *piece)
     cache->newest = piece;
 }
 
+static void piece_free(struct piece *piece)
+{
+    free(piece->why_lost);
+    free(piece);
+}
+
 static void piece_drop(struct qed_table_cache *cache, struct piece *piece)
 {
     struct piece **link = slot_of(cache, piece->file_off);
@@ -78,7 +91,7 @@ static void piece_drop(struct qed_table_cache *cache, struct piece *piece)
     *link = piece->next_in_slot;
     list_remove(cache, piece);
     cache->used_bytes -= cache->piece_bytes;
-    free(piece);
+    piece_free(piece);
 }
 
 /* Drop clean pieces, oldest first, until one more piece fits. */
@@ -95,6 +108,34 @@ static void make_room(struct qed_table_cache *cache)
     }
 }
 
+/* Sectors of a piece that cannot be read; an io_lost_fn. */
+static bool note_lost(void *context, uint64_t file_off, size_t len, const struct qed_error *why)
+{
+    struct piece *piece = context;
+    size_t first = (size_t)(file_off - piece->file_off) / IO_SECTOR_BYTES;
+
+    memset(piece->lost + first, true, blocks_for(len, IO_SECTOR_SHIFT));
+    if (!piece->why_lost)
+        piece->why_lost = malloc(sizeof(*why));
+    if (!piece->why_lost)
+        return true;
+    *piece->why_lost = *why;
+    return false;
+}
+
+static int read_entries(struct qed_table_cache *cache, struct piece *piece,
+                        struct qed_error *error)
+{
+    int ret = io_read_sectors(cache->io, piece->entries, cache->piece_bytes, piece->file_off,
+                              error);
+
+    if (!cache->salvage || !io_salvage_can_help(ret))
+        return ret;
+    ret = io_salvage_read(cache->salvage, piece->entries, cache->piece_bytes, piece->file_off,
+                          note_lost, piece, error);
+    return ret == QED_ERR_STOPPED ? qed_fail(error, QED_ERR_NO_MEMORY, "out of memory") : ret;
+}
+
 static int piece_read(struct qed_table_cache *cache, uint64_t table_off, uint64_t file_off,
                       struct piece **out, struct qed_error *error)
 {
@@ -106,15 +147,15 @@ static int piece_read(struct qed_table_cache *cache, uint64_t table_off, uint64_
     piece = calloc(1, sizeof(*piece) + cache->piece_bytes);
     if (!piece)
         return qed_fail(error, QED_ERR_NO_MEMORY, "out of memory");
-    ret = io_read_sectors(cache->io, piece->entries, cache->piece_bytes, file_off, error);
+    piece->file_off = file_off;
+    ret = read_entries(cache, piece, error);
     if (ret < 0) {
-        free(piece);
+        piece_free(piece);
         return ret;
     }
     for (size_t i = 0; i < cache->piece_bytes / ENTRY_BYTES; i++)
         piece->entries[i] = le64_load(&piece->entries[i]);
     piece->table_off = table_off;
-    piece->file_off = file_off;
     piece->next_in_slot = *slot;
     *slot = piece;
     list_push(cache, piece);
@@ -142,6 +183,22 @@ static int piece_find(struct qed_table_cache *cache, uint64_t table_off, uint64_
     return QED_OK;
 }
 
+/* How many of count entries from at on are not in sectors that are lost. */
+static int cut_to_readable(const struct piece *piece, size_t at, size_t *count,
+                           struct qed_error *error)
+{
+    size_t first = at / ENTRIES_IN_SECTOR, sector = first;
+
+    while (sector * ENTRIES_IN_SECTOR < at + *count && !piece->lost[sector])
+        sector++;
+    *count = (size_t)min_u64(at + *count, sector * ENTRIES_IN_SECTOR) - at;
+    if (sector > first)
+        return QED_OK;
+    if (error)
+        *error = *piece->why_lost;
+    return piece->why_lost->code;
+}
+
 int qed_table_get(struct qed_table_cache *cache, uint64_t table_off, uint64_t index,
                   const uint64_t **entries, size_t *count, struct qed_error *error)
 {
@@ -153,7 +210,7 @@ int qed_table_get(struct qed_table_cache *cache, uint64_t table_off, uint64_t in
         return ret;
     *entries = piece->entries + at;
     *count = cache->piece_bytes / ENTRY_BYTES - at;
-    return QED_OK;
+    return piece->why_lost ? cut_to_readable(piece, at, count, error) : QED_OK;
 }
 
 int qed_table_set(struct qed_table_cache *cache, uint64_t table_off, uint64_t index,
@@ -222,6 +279,11 @@ int qed_table_write_back(struct qed_table_cache *cache,
     return QED_OK;
 }
 
+int qed_table_tolerate(struct qed_table_cache *cache, struct qed_error *error)
+{
+    return cache->salvage ? QED_OK : io_salvage_new(&cache->salvage, cache->io, error);
+}
+
 void qed_table_forget(struct qed_table_cache *cache)
 {
     struct piece *piece = cache->oldest;
@@ -242,8 +304,10 @@ void qed_table_cache_free(struct qed_table_cache *cache)
     while (piece) {
         struct piece *newer = piece->newer;
 
-        free(piece);
+        piece_free(piece);
         piece = newer;
     }
+    if (cache)
+        io_salvage_free(cache->salvage);
     free(cache);
 }

@@ -54,6 +54,12 @@ int qed_table_write_back(struct qed_table_cache *cache,
                          bool (*select)(void *context, uint64_t table_off), void *context,
                          struct qed_error *error);
 
+/*
+ * From now on a piece that cannot be read whole is read as far as that goes, and only entries in
+ * sectors that cannot be read fail.
+ */
+int qed_table_tolerate(struct qed_table_cache *cache, struct qed_error *error);
+
 /* Forget all clean pieces: somebody else changed the file. */
 void qed_table_forget(struct qed_table_cache *cache);
 

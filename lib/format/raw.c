@@ -51,6 +51,7 @@ static int raw_next_run(void *state, uint64_t virt_off, uint64_t max_len, struct
     struct io_run stored;
     int ret = io_next_run(raw->io, virt_off, &stored, error);
 
+    run->length = 0;
     if (ret < 0)
         return ret;
     *run = (struct extent){.virt_off = virt_off,
@@ -58,8 +59,11 @@ static int raw_next_run(void *state, uint64_t virt_off, uint64_t max_len, struct
                            .kind = EXTENT_ZERO,
                            .has_file_off = true,
                            .file_off = virt_off};
-    if (virt_off >= raw->length || stored.length == 0)
+    if (virt_off >= raw->length)
         return QED_OK;
+    /* A file that has become shorter is not zeroes there: whoever reads it finds that out. */
+    if (stored.length == 0)
+        stored = (struct io_run){.length = raw->length - virt_off, .is_data = true};
     run->length = min_u64(max_len, min_u64(stored.length, raw->length - virt_off));
     if (stored.is_data)
         run->kind = EXTENT_DATA;

@@ -39,3 +39,31 @@ for options in "" -q "-q -p" "-p -q"; do
 done
 expect_status 1 "$QEDTOOL" convert -p a.qed none/a.raw
 ! grep -q 100.00 out || fail "a failure is drawn as done"
+
+# SIGUSR1 asks for a line, with or without -p, on stderr.
+is_told()
+{
+    grep -qE '^    [0-9.]+ %, [0-9.]+ [KMGTP]?i?B/s, [0-9]+:[0-9]{2} left$' err
+}
+
+endless endless.qed
+for options in "" "-p" "-q"; do
+    rm -f .a.raw.*
+    # shellcheck disable=SC2086 # none or one word
+    "$QEDTOOL" convert $options endless.qed a.raw >out 2>err &
+    pid=$!
+    wait_for compgen -G '.a.raw.*' >found
+    kill -USR1 "$pid"
+    wait_for is_told
+    kill -TERM "$pid"
+    status=0
+    wait "$pid" || status=$?
+    [[ $status -eq 143 ]] || fail "exit status $status after SIGUSR1 and SIGTERM"
+done
+
+# On a terminal, rate and time left are drawn without being asked for, and wiped at the end.
+if command -v script >/dev/null; then
+    timeout -s TERM 5 script -qec "timeout -s INT 2 '$QEDTOOL' convert endless.qed a.raw" typescript \
+        >screen </dev/null || true
+    grep -qE '[0-9.]+ %, .*/s, [0-9]+:[0-9]{2} left' screen || fail "nothing is drawn on a terminal"
+fi

@@ -12,4 +12,5 @@ mount_image image shared
 check_cloning
 check_refusals
 check_copying
+check_converting
 check_space

@@ -88,3 +88,42 @@ check_space()
     expect_call ok zero shared/space $mib $((2 * mib))
     [[ $(taken shared/space) -le 2176 ]] || fail "zeroed: $(taken shared/space) KiB"
 }
+
+# shares_all IMAGE RAW: each block of data in the QED image is where the raw one has it.
+shares_all()
+{
+    local off len host
+
+    sync -f "$1" "$2"
+    "$QEDTOOL" map --output=json "$1" |
+        sed -nE 's/.*"start": ([0-9]+), "length": ([0-9]+),.*"data": true, "offset": ([0-9]+).*/\1 \2 \3/p' >runs
+    [[ -s runs ]] || fail "no data in $1"
+    while read -r off len host; do
+        diff <(physical "$1" "$host" "$len") <(physical "$2" "$off" "$len") >&2 ||
+            fail "not shared at $off: $(extents "$1"; extents "$2")"
+        [[ -n $(physical "$1" "$host" "$len") ]] || fail "no blocks at $off of $1"
+    done <runs
+}
+
+# A conversion shares its extents with the source, both ways; --salvage, which has to read, does not.
+check_converting()
+{
+    random_file shared/guest.raw $((12 * mib))
+    dd if=/dev/zero of=shared/guest.raw bs=1M seek=4 count=3 conv=notrunc status=none
+    fallocate --dig-holes shared/guest.raw
+    sync -f shared/guest.raw
+    "$QEDTOOL" convert -f raw -O qed shared/guest.raw shared/guest.qed
+    shares_all shared/guest.qed shared/guest.raw
+    "$QEDTOOL" convert -O raw shared/guest.qed shared/again.raw
+    shares_all shared/guest.qed shared/again.raw
+    cmp shared/guest.raw shared/again.raw || fail "the guest reads otherwise"
+    "$QEDTOOL" convert -O qed -o cluster_size=4k shared/guest.qed shared/small.qed
+    shares_all shared/small.qed shared/guest.raw
+    "$QEDTOOL" check -q shared/small.qed || fail "unsound: small.qed"
+
+    "$QEDTOOL" convert --salvage -O raw shared/guest.qed shared/read.raw
+    cmp shared/guest.raw shared/read.raw || fail "the guest reads otherwise with --salvage"
+    sync -f shared/read.raw
+    [[ -z $(comm -12 <(physical shared/read.raw 0 $((12 * mib)) | sort) \
+        <(physical shared/guest.raw 0 $((12 * mib)) | sort)) ]] || fail "shared with --salvage"
+}
