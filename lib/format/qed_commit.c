@@ -131,9 +131,9 @@ static bool is_l2_table(void *context, uint64_t table_off)
 }
 
 /*
- * Write the gathered entries, L2 before L1. The first of an image go the other way: an L1 table with
- * no entries beside a lost L2 table would have to be taken for damage, once the mark is gone. The
- * new tables are empty by then.
+ * Write the gathered entries, L2 before L1. The first of an image go the other way: an L1 table
+ * with no entries beside a lost L2 table would have to be taken for damage, once the mark is gone.
+ * The new tables are empty by then.
  */
 static int write_entries(struct qed_commit *commit, struct qed_error *error)
 {
@@ -334,6 +334,8 @@ static int begin(struct qed_commit *commit, struct qed_error *error)
     ret = qed_space_init(&commit->space, image, error);
     if (ret < 0)
         return ret;
+    if (commit->options.step > 0)
+        commit->space.step = commit->options.step;
     commit->settled_end = commit->space.next;
     commit->pending_from = UINT64_MAX;
     ret = commit_look_for_tables(commit, error);
