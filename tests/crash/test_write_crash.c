@@ -124,25 +124,23 @@ START_TEST(whatever_a_power_cut_leaves_is_what_the_policy_promises)
 }
 END_TEST
 
-/* Of a page whose old bits and new ones are in different sectors, any may be torn from the others.
- */
+/* The page's old bits and its new ones are in different sectors: each may be there alone. */
 START_TEST(a_torn_intent_page_costs_a_full_recovery)
 {
     const struct trial_spec spec = {
         .durability = QED_DURABILITY_INTENT, .has_below = _i, .table_size = 16, .far_table = 5000};
-    const struct trial_work work = {.count = 4,
-                                    .steps = {{.op = TRIAL_WRITE, .len = 512},
-                                              {.op = TRIAL_FLUSH},
-                                              {.op = TRIAL_WRITE, .len = 512},
-                                              {.op = TRIAL_FLUSH}}};
-    struct trial_work far = work;
+    struct trial_work work = {.count = 4,
+                              .steps = {{.op = TRIAL_WRITE, .len = 512},
+                                        {.op = TRIAL_FLUSH},
+                                        {.op = TRIAL_WRITE, .len = 512},
+                                        {.op = TRIAL_FLUSH}}};
     struct history_window windows[3];
     struct counts counts = {0};
     struct io *start = trial_image(&spec);
 
     trial_windows(&spec, windows);
-    far.steps[2].virt_off = windows[2].virt_off;
-    judge(&counts, &spec, start, &far, TORN_LIMIT);
+    work.steps[2].virt_off = windows[2].virt_off;
+    judge(&counts, &spec, start, &work, TORN_LIMIT);
     io_close(start);
     printf("torn intent page%s: %" PRIu64 " states, %zu full recoveries, %zu partial ones\n",
            _i ? ", below" : "", counts.states, counts.full, counts.marked);
