@@ -131,14 +131,14 @@ static bool is_l2_table(void *context, uint64_t table_off)
 }
 
 /*
- * Write the gathered entries, L2 before L1. Without a mark, the first of an image go the other way:
- * an L1 table with no entries beside a lost L2 table would have to be taken for damage. The new
- * tables are durable by then, and empty.
+ * Write the gathered entries, L2 before L1. The first of an image go the other way: an L1 table
+ * with no entries beside a lost L2 table would have to be taken for damage, once the mark is gone.
+ * The new tables are empty by then.
  */
 static int write_entries(struct qed_commit *commit, struct qed_error *error)
 {
     struct qed_table_cache *tables = commit->image->tables;
-    bool l1_first = !uses_mark(commit) && !commit->has_tables;
+    bool l1_first = !commit->has_tables;
     int ret = qed_table_write_back(tables, l1_first ? is_l1_table : is_l2_table, commit, error);
 
     if (ret == QED_OK && qed_table_dirty_bytes(tables) > 0 &&
@@ -334,8 +334,13 @@ static int begin(struct qed_commit *commit, struct qed_error *error)
     ret = qed_space_init(&commit->space, image, error);
     if (ret < 0)
         return ret;
+    if (commit->options.step > 0)
+        commit->space.step = commit->options.step;
     commit->settled_end = commit->space.next;
     commit->pending_from = UINT64_MAX;
+    ret = commit_look_for_tables(commit, error);
+    if (ret < 0)
+        return ret;
     ret =
         qed_set_autoclear(image, image->header.autoclear_features & kept_autoclear(commit), error);
     if (ret == QED_OK && uses_intent(commit))

@@ -32,6 +32,7 @@ struct qed_commit_options {
     enum qed_durability durability;
     uint64_t preallocate; /* bytes; 0: the default, which grows with the image */
     bool over_backing;    /* the image has a backing file */
+    uint64_t step;        /* bytes by which the file grows; 0, but in tests: QED_SPACE_STEP */
     unsigned int without; /* QED_WITHOUT_…; 0 but in tests */
 };
 

@@ -11,7 +11,7 @@
 /* The share of the file that is made durable ahead, where that is more than the default. */
 #define AHEAD_SHARE 16
 
-/* Bytes that may lie ahead: what a crash may leak. */
+/* Bytes that may lie ahead: what a crash may leak, unless requests in flight have taken more. */
 static uint64_t ahead_bytes(const struct qed_commit *commit)
 {
     const struct qed_geometry *g = &commit->image->geometry;

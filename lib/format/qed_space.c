@@ -16,7 +16,7 @@ int qed_space_init(struct qed_space *space, struct qed_image *image, struct qed_
     uint64_t cluster_size = image->geometry.cluster_size;
     int ret;
 
-    *space = (struct qed_space){.image = image};
+    *space = (struct qed_space){.image = image, .step = QED_SPACE_STEP};
     ret = io_get_length(image->io, &space->length, error);
     if (ret < 0)
         return ret;
@@ -71,7 +71,7 @@ int qed_space_need(struct qed_space *space, uint64_t count, struct qed_error *er
         return QED_OK;
     if (!checked_mul(count - qed_space_left(space), space->image->geometry.cluster_size, &bytes))
         return cannot_grow(error);
-    return qed_space_grow(space, max_u64(bytes, QED_SPACE_STEP), false, error);
+    return qed_space_grow(space, max_u64(bytes, space->step), false, error);
 }
 
 uint64_t qed_space_take(struct qed_space *space, uint64_t count)

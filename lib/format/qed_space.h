@@ -16,6 +16,7 @@ struct qed_space {
     struct qed_image *image;
     uint64_t next;        /* where the next clusters are taken, bytes */
     uint64_t length;      /* of the file, bytes */
+    uint64_t step;        /* QED_SPACE_STEP, or what was set after the beginning */
     uint64_t tables_next; /* of a group of tables that lie side by side, the first that is free */
     uint64_t tables_end;
 };

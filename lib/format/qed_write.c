@@ -96,10 +96,11 @@ enum qed_durability qed_writer_durability(const struct qed_writer *writer)
     return qed_commit_durability(writer->commit);
 }
 
-static int need_bytes(uint8_t **bytes, struct qed_error *error)
+/* Have BOUNCE_BYTES there: zeroes, or, to be filled, anything. */
+static int need_bytes(uint8_t **bytes, bool zeroes, struct qed_error *error)
 {
     if (!*bytes)
-        *bytes = calloc(1, BOUNCE_BYTES);
+        *bytes = zeroes ? calloc(1, BOUNCE_BYTES) : malloc(BOUNCE_BYTES);
     return *bytes ? QED_OK : qed_fail(error, QED_ERR_NO_MEMORY, "out of memory");
 }
 
@@ -148,7 +149,7 @@ static int copy_up(struct qed_writer *writer, uint64_t virt_off, uint64_t len, u
                    struct qed_error *error)
 {
     uint64_t image_size = writer->image->geometry.image_size;
-    int ret = need_bytes(&writer->bounce, error);
+    int ret = need_bytes(&writer->bounce, false, error);
 
     len = virt_off < image_size ? min_u64(len, image_size - virt_off) : 0;
     while (ret == QED_OK && len > 0) {
@@ -175,7 +176,7 @@ static int bytes_to_write(struct qed_writer *writer, const struct qed_write_requ
         *bytes = (const uint8_t *)request->buffer + request->done;
         return QED_OK;
     }
-    ret = need_bytes(&writer->zeroes, request->error);
+    ret = need_bytes(&writer->zeroes, true, request->error);
     *len = min_u64(*len, BOUNCE_BYTES);
     *bytes = writer->zeroes;
     return ret;

@@ -78,15 +78,36 @@ static bool flushed_between(struct io *record, size_t first, size_t last)
     return io_fault_find(record, first, IO_FAULT_FLUSH, 0) < last;
 }
 
-START_TEST(data_comes_before_the_l2_entry_and_that_before_the_l1_entry)
+START_TEST(data_comes_before_entries_and_the_first_table_is_linked_before_it_has_any)
 {
     for (int has_below = 0; has_below < 2; has_below++) {
         struct io *io = new_image(1);
         struct io *record = record_write(io, has_below, 5 * C, C);
         struct order order = find_order(record);
 
-        ck_assert_uint_lt(order.data, order.l2);
-        ck_assert_uint_lt(order.l2, order.l1);
+        ck_assert_uint_lt(order.data, order.l1);
+        ck_assert(flushed_between(record, order.l1, order.l2));
+        io_close(record);
+        io_close(io);
+    }
+}
+END_TEST
+
+START_TEST(later_tables_have_entries_before_they_are_linked)
+{
+    for (int has_below = 0; has_below < 2; has_below++) {
+        struct io *io = new_image(1);
+        struct io *record;
+        uint64_t data = 4 * C, table = 5 * C; /* behind those of the first write */
+        size_t l2, l1;
+
+        io_close(record_write(io, has_below, 5 * C, C));
+        record = record_write(io, has_below, SPAN + 5 * C, C);
+        l2 = io_fault_find(record, 0, IO_FAULT_WRITE, table);
+        l1 = io_fault_find(record, 0, IO_FAULT_WRITE, L1);
+        ck_assert_uint_lt(io_fault_find(record, 0, IO_FAULT_WRITE, data), l2);
+        ck_assert_uint_lt(l2, l1);
+        ck_assert_uint_ne(l1, SIZE_MAX);
         io_close(record);
         io_close(io);
     }
@@ -99,8 +120,9 @@ START_TEST(the_dirty_flag_is_durable_before_the_first_entry)
     struct io *record = record_write(io, false, 5 * C, C);
     struct order order = find_order(record);
 
-    ck_assert(flushed_between(record, order.set_dirty, order.l2));
-    ck_assert_uint_lt(order.set_dirty, order.l2);
+    ck_assert(flushed_between(record, order.set_dirty, order.l1));
+    ck_assert_uint_lt(order.set_dirty, order.l1);
+    ck_assert_uint_lt(order.l1, order.l2);
     io_close(record);
     io_close(io);
 }
@@ -113,7 +135,7 @@ START_TEST(the_dirty_flag_is_cleared_after_a_flush_of_everything)
     struct order order = find_order(record);
     size_t count;
 
-    ck_assert(flushed_between(record, order.l1, order.clear_dirty));
+    ck_assert(flushed_between(record, order.l2, order.clear_dirty));
     io_fault_ops(record, &count);
     ck_assert(flushed_between(record, order.clear_dirty, count));
     io_close(record);
@@ -341,7 +363,9 @@ int main(void)
 {
     TCase *tests = tcase_create("qed_write_faults");
 
-    tcase_add_test(tests, data_comes_before_the_l2_entry_and_that_before_the_l1_entry);
+    tcase_add_test(tests,
+                   data_comes_before_entries_and_the_first_table_is_linked_before_it_has_any);
+    tcase_add_test(tests, later_tables_have_entries_before_they_are_linked);
     tcase_add_test(tests, the_dirty_flag_is_durable_before_the_first_entry);
     tcase_add_test(tests, the_dirty_flag_is_cleared_after_a_flush_of_everything);
     tcase_add_test(tests, over_something_below_the_data_is_durable_before_its_entry);
