@@ -13,14 +13,13 @@
 #include "base/checked.h"
 #include "base/zero.h"
 #include "core/copy.h"
+#include "core/copy_policy.h"
 #include "core/target.h"
-#include "io/io_cache.h"
 
 /* Zeroes that have to be stored, or compared, in one step: so that a signal is heard in between. */
 #define ZERO_STEP_BYTES (UINT64_C(64) << 20)
 #define BUFFER_BYTES (UINT64_C(2) << 20)
 #define SECTOR_BYTES UINT64_C(512)
-#define DIRECT_FROM_BYTES (UINT64_C(32) << 20) /* below, the page cache is as good */
 
 struct convert {
     const struct convert_options *options;
@@ -122,8 +121,8 @@ static bool reads_as_zeroes(const struct extent *run)
 }
 
 /* Whether the base reads as zeroes at virt_off, and for how many of max_len bytes that holds. */
-static int base_is_zero(struct convert *convert, uint64_t virt_off, uint64_t max_len,
-                        uint64_t *len, bool *is_zero)
+static int base_is_zero(struct convert *convert, uint64_t virt_off, uint64_t max_len, uint64_t *len,
+                        bool *is_zero)
 {
     uint64_t base_size = image_size(convert->base);
     struct extent run;
@@ -290,7 +289,8 @@ static unsigned int find_common(const struct image *source, const struct image *
     return UINT_MAX;
 }
 
-/* Bytes in which data is found zero or not: what was asked for, but what the target takes at once. */
+/* Bytes in which data is found zero or not: what was asked for, but what the target takes at once.
+ */
 static uint64_t block_bytes(const struct convert *convert)
 {
     uint64_t sparse = max_u64(convert->options->sparse_bytes, SECTOR_BYTES);
@@ -351,28 +351,10 @@ static int copy_by_buffer(struct convert *convert)
     return ret < 0 ? ret : copy_all(convert);
 }
 
-/* Whether less than half of the source's files is in memory. */
-static bool is_cold(const struct convert *convert)
-{
-    uint64_t stored = 0, cached = 0;
-
-    for (unsigned int i = 0; i < image_depth(convert->source); i++) {
-        uint64_t length, bytes;
-
-        if (io_get_length(image_io(convert->source, i), &length, NULL) < 0 ||
-            !io_cached_bytes(image_io(convert->source, i), 0, length, &bytes))
-            return false;
-        stored += min_u64(length, image_allocated_bytes(convert->source, i));
-        cached += bytes;
-    }
-    return cached < stored / 2;
-}
-
 /* Many buffers in flight, written straight to where the target wants them. */
 static int copy_in_flight(struct convert *convert)
 {
     const struct convert_options *options = convert->options;
-    bool is_large = image_size(convert->source) >= DIRECT_FROM_BYTES;
     struct copy_options copy = {.depth = options->depth,
                                 .block = block_bytes(convert),
                                 .store_zeroes = options->sparse_bytes == 0,
@@ -381,12 +363,8 @@ static int copy_in_flight(struct convert *convert)
                                 .progress = options->progress,
                                 .progress_context = options->progress_context};
 
-    copy.direct_reads = options->source_cache == CONVERT_CACHE_NONE ||
-                        (options->source_cache == CONVERT_CACHE_AUTO && is_large &&
-                         is_cold(convert));
-    copy.direct_writes = options->target_cache == CONVERT_CACHE_NONE ||
-                         (options->target_cache == CONVERT_CACHE_AUTO && is_large);
-    if (copy.direct_writes)
+    copy_policy_choose(&copy, options, convert->source, target_io(convert->target));
+    if (copy.writes == COPY_WRITES_DIRECT)
         target_lengthen_ahead(convert->target);
     return copy_image(convert->source, convert->source_path, convert->target, &copy,
                       convert->error);
@@ -399,8 +377,7 @@ int convert_image(const char *source_path, const char *target_path,
                                            .share = options->share_source,
                                            .backing = options->backing};
     bool can_place;
-    struct convert convert = {
-        .options = options, .source_path = source_path, .error = error};
+    struct convert convert = {.options = options, .source_path = source_path, .error = error};
     int ret = image_open(&convert.source, source_path, &source_options, error);
 
     if (ret == QED_OK)

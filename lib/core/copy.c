@@ -1,7 +1,8 @@
 /*
  * A ring of jobs, each a stretch of the guest and a buffer for it. The runs of a job are read at
  * once; jobs whose reads are done are taken in the order of the guest: what is not zero is placed
- * and written, and when that is done the job is free again.
+ * and written, here and now or, past the page cache, in flight like the reads; when that is done
+ * the job is free again.
  * SPDX-License-Identifier: MIT
  */
 #include "core/copy.h"
@@ -13,6 +14,7 @@
 #include "base/checked.h"
 #include "base/zero.h"
 #include "io/io_transfer.h"
+#include "io/io_window.h"
 
 #define JOB_BYTES ((uint64_t)1 << 20)
 #define DEPTH_DEFAULT 16
@@ -41,6 +43,7 @@ struct copy {
     struct io_queue *queue;
     unsigned int source_files[IMAGE_CHAIN_MAX]; /* numbers in the queue, by depth */
     unsigned int target_file;
+    struct io_window window;  /* of writes that are not direct */
     struct extent run;        /* of the source, as last looked up */
     uint64_t size, next;      /* guest bytes: in all, and where the next job begins */
     uint64_t done;            /* guest bytes that need no more work */
@@ -154,7 +157,7 @@ static int offload_range(struct copy *copy, const struct extent *run, uint64_t l
 static int write_here(struct copy *copy, uint64_t virt_off, const uint8_t *bytes, size_t len,
                       uint64_t file_off)
 {
-    int ret = io_write(target_io(copy->target), bytes, len, file_off, copy->error);
+    int ret = io_window_write(&copy->window, bytes, len, file_off, copy->error);
 
     return ret < 0 ? write_failed(copy, ret, virt_off) : QED_OK;
 }
@@ -292,7 +295,7 @@ static int write_stretch(struct copy *copy, struct job *job, size_t at, size_t l
 
     if (ret < 0)
         return write_failed(copy, ret, job->virt_off + at);
-    if (job->in_flight == REQUESTS_MAX)
+    if (copy->options->writes != COPY_WRITES_DIRECT || job->in_flight == REQUESTS_MAX)
         return write_here(copy, job->virt_off + at, job->buffer + at, len, file_off);
     submit(copy, job,
            &(struct io_request){.buffer = job->buffer + at,
@@ -455,30 +458,30 @@ static int make_queue(struct copy *copy)
 {
     const struct copy_options *options = copy->options;
     enum io_queue_access reads = options->direct_reads ? IO_QUEUE_DIRECT_READ : IO_QUEUE_BUFFERED;
-    enum io_queue_access writes =
-        options->direct_writes ? IO_QUEUE_DIRECT_WRITE : IO_QUEUE_BUFFERED;
     int ret = io_queue_new(&copy->queue, image_io(copy->source, 0), IO_QUEUE_AUTO,
                            copy->job_count * REQUESTS_MAX, options->direct_reads, copy->error);
 
     for (unsigned int i = 1; ret == QED_OK && i < image_depth(copy->source); i++)
         ret = io_queue_add(copy->queue, image_io(copy->source, i), reads, &copy->source_files[i],
                            copy->error);
-    if (ret == QED_OK)
-        ret = io_queue_add(copy->queue, target_io(copy->target), writes, &copy->target_file,
-                           copy->error);
+    if (ret == QED_OK && options->writes == COPY_WRITES_DIRECT)
+        ret = io_queue_add(copy->queue, target_io(copy->target), IO_QUEUE_DIRECT_WRITE,
+                           &copy->target_file, copy->error);
     return ret;
 }
 
 int copy_image(struct image *source, const char *source_name, struct target *target,
                const struct copy_options *options, struct qed_error *error)
 {
-    struct copy copy = {.source = source,
-                        .source_name = source_name,
-                        .target = target,
-                        .options = options,
-                        .size = image_size(source),
-                        .can_copy = options->offload,
-                        .error = error};
+    struct copy copy = {
+        .source = source,
+        .source_name = source_name,
+        .target = target,
+        .options = options,
+        .size = image_size(source),
+        .window = {.io = target_io(target), .keeps = options->writes != COPY_WRITES_WINDOWED},
+        .can_copy = options->offload,
+        .error = error};
     int ret = make_jobs(&copy);
 
     if (ret == QED_OK)

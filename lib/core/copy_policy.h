@@ -1,0 +1,16 @@
+/*
+ * How a copy reads and writes, where it was left to us or its mode leaves a choice.
+ * SPDX-License-Identifier: MIT
+ */
+#ifndef CORE_COPY_POLICY_H
+#define CORE_COPY_POLICY_H
+
+#include "core/convert.h"
+#include "core/copy.h"
+#include "core/image.h"
+
+/* Set direct_reads and writes, as was measured to be fastest for this source and target. */
+void copy_policy_choose(struct copy_options *copy, const struct convert_options *options,
+                        struct image *source, struct io *target);
+
+#endif
