@@ -25,17 +25,12 @@
 
 #define SAMPLES 64
 
-void io_advise(struct io *io, enum io_advice advice, uint64_t file_off, uint64_t len)
+void io_drop_cached(struct io *io, uint64_t file_off, uint64_t len)
 {
-    static const int numbers[] = {
-        [IO_ADVISE_SEQUENTIAL] = POSIX_FADV_SEQUENTIAL,
-        [IO_ADVISE_WILL_NEED] = POSIX_FADV_WILLNEED,
-        [IO_ADVISE_DONT_NEED] = POSIX_FADV_DONTNEED,
-    };
     int fd = io_file_descriptor(io);
 
     if (fd >= 0 && range_inside(file_off, len, 0, INT64_MAX))
-        posix_fadvise(fd, (off_t)file_off, (off_t)len, numbers[advice]);
+        posix_fadvise(fd, (off_t)file_off, (off_t)len, POSIX_FADV_DONTNEED);
 }
 
 /* As in linux/mman.h, where that is new enough. */

@@ -1,6 +1,6 @@
 /*
- * What the page cache holds, and hints for it: where one is not taken, or the file is none of the
- * host's, everything else works as it did.
+ * What the page cache holds, and how to have it hold less; for a file that is none of the host's,
+ * nothing happens.
  * SPDX-License-Identifier: MIT
  */
 #ifndef IO_IO_CACHE_H
@@ -8,14 +8,11 @@
 
 #include "io/io.h"
 
-enum io_advice {
-    IO_ADVISE_SEQUENTIAL, /* of the whole descriptor, whatever the range: read further ahead */
-    IO_ADVISE_WILL_NEED,  /* start reading the range */
-    IO_ADVISE_DONT_NEED,  /* drop what is written out; at the ends of the range, some may stay */
-};
-
-/* posix_fadvise(2). A length of 0 means up to the end. */
-void io_advise(struct io *io, enum io_advice advice, uint64_t file_off, uint64_t len);
+/*
+ * Let a range that was written out leave the page cache (posix_fadvise(2)); at its ends, some may
+ * stay. A length of 0 means up to the end of the file.
+ */
+void io_drop_cached(struct io *io, uint64_t file_off, uint64_t len);
 
 /*
  * How many bytes of the range are in the page cache: counted (cachestat(2), Linux 6.5), else

@@ -53,7 +53,7 @@ static int drop_oldest(struct io_window *window, struct qed_error *error)
     window->first = (window->first + 1) % IO_WINDOW_STEPS;
     window->count--;
     if (ret == QED_OK)
-        io_advise(window->io, IO_ADVISE_DONT_NEED, step->file_off, step->end - step->file_off);
+        io_drop_cached(window->io, step->file_off, step->end - step->file_off);
     return ret;
 }
 
