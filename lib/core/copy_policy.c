@@ -9,6 +9,7 @@
 #include "io/io_file.h"
 
 #define LARGE_BYTES (UINT64_C(32) << 20) /* a guest; below, one way is as good as another */
+#define DEPTH_WARM 2
 #define MEMORY_SHARE 10 /* Linux begins to slow writers down when so much of memory is dirty */
 
 struct stored {
@@ -16,6 +17,11 @@ struct stored {
     uint64_t cached; /* of them in the page cache */
     bool is_known;
 };
+
+static bool is_warm(const struct stored *stored)
+{
+    return !stored->is_known || stored->cached >= stored->bytes / 2;
+}
 
 static struct stored look_at(struct image *source)
 {
@@ -43,7 +49,7 @@ static bool choose_direct_reads(enum convert_cache cache, bool is_large,
 {
     if (cache != CONVERT_CACHE_AUTO)
         return cache == CONVERT_CACHE_NONE;
-    return is_large && stored->is_known && stored->cached < stored->bytes / 2;
+    return is_large && !is_warm(stored);
 }
 
 static enum copy_writes choose_writes(enum convert_cache cache, bool is_large, uint64_t bytes,
@@ -75,4 +81,8 @@ void copy_policy_choose(struct copy_options *copy, const struct convert_options 
 
     copy->direct_reads = choose_direct_reads(options->source_cache, is_large, &stored);
     copy->writes = choose_writes(options->target_cache, is_large, stored.bytes, target);
+    /* Where nothing is waited for, few buffers stay in the processor's cache. */
+    if (copy->depth == 0 && is_warm(&stored) && !copy->direct_reads &&
+        copy->writes != COPY_WRITES_DIRECT)
+        copy->depth = DEPTH_WARM;
 }

@@ -9,7 +9,10 @@
 #include "core/copy.h"
 #include "core/image.h"
 
-/* Set direct_reads and writes, as was measured to be fastest for this source and target. */
+/*
+ * Set direct_reads, writes and, where it is 0, depth, as was measured to be fastest for this source
+ * and target.
+ */
 void copy_policy_choose(struct copy_options *copy, const struct convert_options *options,
                         struct image *source, struct io *target);
 
