@@ -16,6 +16,7 @@
 
 #define WORD sizeof(uint64_t)
 #define PAGE 4096
+#define MAGIC 0x00444551
 #define ENTRIES_MAX 8 /* that one damage changes */
 
 static void die(const char *what)
@@ -322,6 +323,27 @@ static void wipe_l1(struct damage *damage)
         put(damage, at, zeroes, PAGE);
 }
 
+/* The place of the L1 table of an image that the guest keeps; 0 without one that can be an L1. */
+static uint64_t inner_l1(const struct damage *damage)
+{
+    const struct image *base = damage->base;
+
+    for (size_t i = 0; i < damage->l2.count; i++) {
+        const struct entry *entry = &damage->l2.list[i];
+        uint64_t guest = (entry->l1_index * base->entries + entry->l2_index) * base->cluster_size;
+
+        for (uint64_t at = 0; at < base->cluster_size; at += PAGE) {
+            uint64_t file_off = entry->value + at;
+            uint64_t l1 = guest + at + image_word(base, file_off + HEADER_L1_OFFSET);
+
+            if ((uint32_t)image_word(base, file_off) == MAGIC && l1 % base->cluster_size == 0 &&
+                l1 < base->image_size)
+                return image_find(base, l1).data_at;
+        }
+    }
+    return 0;
+}
+
 static void move_l1(struct damage *damage)
 {
     const struct image *base = damage->base;
@@ -332,7 +354,9 @@ static void move_l1(struct damage *damage)
         value = any(damage, &damage->l1)->value;
         break;
     case 1:
-        value = any(damage, &damage->l2)->value;
+        value = one_in(damage, 2) ? inner_l1(damage) : 0;
+        if (!value)
+            value = any(damage, &damage->l2)->value;
         break;
     case 2:
         value += (1 + below(damage, 3)) * base->cluster_size;

@@ -38,6 +38,9 @@ static void print_action(char *text, size_t size, const struct problem *problem)
     if (problem->action == ACTION_CLEAR && problem->virt_len)
         snprintf(text, size, "; %s, %" PRIu64 " guest bytes are lost",
                  problem_action_sentence(problem->action), problem->virt_len);
+    else if (problem->lost_len)
+        snprintf(text, size, "; %s, guest 0x%" PRIx64 "+0x%" PRIx64 " is lost",
+                 problem_action_sentence(problem->action), problem->lost_off, problem->lost_len);
     else
         snprintf(text, size, "; %s", problem_action_sentence(problem->action));
 }
@@ -46,7 +49,7 @@ static void print_action(char *text, size_t size, const struct problem *problem)
 static void print_problem(const struct problem *problem)
 {
     const struct problem_kind *kind = problem_kind(problem->id);
-    char place[64] = "", guest[80], file[80], other[80], action[160];
+    char place[64] = "", guest[80], file[80], other[80], action[200];
 
     if (problem->has_l2_index)
         snprintf(place, sizeof(place), " L1[%" PRIu64 "] L2[%" PRIu64 "]", problem->l1_index,
@@ -113,23 +116,29 @@ static const struct problem_list *problems_of(const struct check_report *found)
 }
 
 static const struct {
-    const char *name, *why;
+    const char *name, *why, *why_after_rebuild; /* NULL: the same */
 } leaks_fates[] = {
-    [QED_LEAKS_NONE] = {"none", NULL},
-    [QED_LEAKS_GIVEN_BACK] = {"given-back", NULL},
+    [QED_LEAKS_NONE] = {"none", NULL, NULL},
+    [QED_LEAKS_GIVEN_BACK] = {"given-back", NULL, NULL},
     [QED_LEAKS_KEPT_ORPHANS] = {"kept-for-lost-tables",
                                 "some look like L2 tables; 'qedtool check --rebuild' puts these "
-                                "back where they belong"},
+                                "back where they belong",
+                                "some look like L2 tables, for which no place in the L1 table was "
+                                "found"},
     [QED_LEAKS_KEPT_LOST] = {"kept-for-lost-data",
-                             "they may hold what damaged entries named before; when they are not "
-                             "wanted, 'qedtool check --repair=leaks' gives them back"},
+                             "they may hold what damaged entries named before; the image does not "
+                             "tell this to the next 'qedtool check --repair', which gives them "
+                             "back, as --repair=leaks does: run neither while they may be wanted",
+                             NULL},
     [QED_LEAKS_KEPT_PLACES] = {"kept-for-lost-entries",
                                "some are what neighbouring entries leave out; 'qedtool check "
                                "--rebuild' names these again, 'qedtool check --repair=leaks' gives "
-                               "all back"},
+                               "all back",
+                               "some are what neighbouring entries leave out; 'qedtool check "
+                               "--repair=leaks' gives all back"},
     [QED_LEAKS_KEPT_CORRUPT] = {"kept-for-corruption",
-                                "they may be needed to mend the corruption that is left"},
-    [QED_LEAKS_KEPT_DEVICE] = {"kept-on-device", "the image is on a block device"},
+                                "they may be needed to mend the corruption that is left", NULL},
+    [QED_LEAKS_KEPT_DEVICE] = {"kept-on-device", "the image is on a block device", NULL},
 };
 
 /* How the header was worked out, on stderr. */
@@ -141,6 +150,15 @@ static void print_rebuild(const struct qed_rebuild *rebuild)
         report_warning("Rebuild: %s: 0x%" PRIx64 " becomes 0x%" PRIx64, rebuild->changes[i].field,
                        rebuild->changes[i].from, rebuild->changes[i].to);
     report_warning("Rebuild: confidence %u %%", rebuild->confidence);
+}
+
+static const char *why_kept(const struct check_report *found)
+{
+    enum qed_leaks_fate fate = found->repair.leaks;
+
+    if (found->rebuild_asked && leaks_fates[fate].why_after_rebuild)
+        return leaks_fates[fate].why_after_rebuild;
+    return leaks_fates[fate].why;
 }
 
 /* What the repair as a whole did, or would do, on stderr. */
@@ -160,6 +178,10 @@ static void print_repair(const struct check_report *found)
         report_warning("Entries that share clusters stay so: copies need %" PRIu64
                        " bytes, and there is no room for them",
                        repair->space_missing);
+    if (repair->l1_waits)
+        report_warning("The L1 table stays as it is: data entries read it as guest data, and need "
+                       "copies first; with room for these, or in a file that can grow, a repair "
+                       "goes on");
     if (repair->tables_wait)
         report_warning("L1 entries that share a table stay so: lost tables may belong in their "
                        "place; see --rebuild");
@@ -170,7 +192,7 @@ static void print_repair(const struct check_report *found)
     else if (repair->leaks == QED_LEAKS_GIVEN_BACK)
         report_warning("Leaked clusters take no space: they are holes already");
     if (leaks_fates[repair->leaks].why)
-        report_warning("Leaked clusters are kept: %s", leaks_fates[repair->leaks].why);
+        report_warning("Leaked clusters are kept: %s", why_kept(found));
 }
 
 /* How often an action is taken: the repair's, and those on the header around it. */
@@ -222,11 +244,13 @@ static void print_hints(const struct check_report *found, bool failed)
 
     if (failed && is_about_size_alone(found))
         report_warning("'qedtool check --repair --image-size=SIZE' sets the size of the guest disk "
-                       "where it is known, 'qedtool check --rebuild' works it out");
+                       "where it is known%s",
+                       found->rebuild_asked ? "" : ", 'qedtool check --rebuild' works it out");
     if (found->repair_refused)
-        report_warning(
-            "Nothing was repaired: see the finding above; 'qedtool check --rebuild' works "
-            "the header out from the tables");
+        report_warning("Nothing was repaired: see the finding above; %s",
+                       found->rebuild_asked
+                           ? "no header was found under which the tables make sense"
+                           : "'qedtool check --rebuild' works the header out from the tables");
     if (totals->mapped_end > totals->total_clusters)
         report_warning("The tables map guest bytes up to %" PRIu64
                        ": if the image was that large, repair it with --image-size=%" PRIu64,
@@ -279,10 +303,10 @@ static struct json_object *other_json(const struct problem *problem)
 }
 
 /* With a repair, what it does about a finding; else what one would do. */
-static struct json_object *problem_json(const struct problem *problem, bool planned)
+static struct json_object *problem_json(const struct problem *problem, bool is_repair)
 {
     const struct problem_kind *kind = problem_kind(problem->id);
-    const char *action = planned ? problem_action_sentence(problem->action) : kind->action;
+    const char *action = is_repair ? NULL : kind->action;
     struct json_object *object = json_object_new_object();
 
     json_object_object_add(object, "id", json_object_new_string(kind->name));
@@ -302,9 +326,13 @@ static struct json_object *problem_json(const struct problem *problem, bool plan
     json_object_object_add(object, "severity",
                            json_object_new_string(problem_severity_name(kind->severity)));
     json_object_object_add(object, "repairable", json_object_new_boolean(kind->action != NULL));
-    if (problem->action != ACTION_NONE)
+    if (problem->lost_len)
+        json_object_object_add(object, "lost", range_json(problem->lost_off, problem->lost_len));
+    if (problem->action != ACTION_NONE) {
+        action = problem_action_sentence(problem->action);
         json_object_object_add(object, "action-id",
                                json_object_new_string(problem_action_name(problem->action)));
+    }
     if (action)
         json_object_object_add(object, "action", json_object_new_string(action));
     return object;
@@ -346,6 +374,8 @@ static struct json_object *repair_json(const struct check_report *found)
     out_add_number(object, "guest-bytes-kept", repair->guest_kept);
     out_add_number(object, "bytes-copied", repair->copied);
     add_nonzero(object, "bytes-missing-for-copies", repair->space_missing);
+    if (repair->l1_waits)
+        json_object_object_add(object, "l1-waits-for-copies", json_object_new_boolean(true));
     if (repair->tables_wait)
         json_object_object_add(object, "tables-wait-for-rebuild", json_object_new_boolean(true));
     json_object_object_add(object, "leaks",
@@ -378,7 +408,8 @@ void check_report_json(struct out *out, const char *path, const struct check_rep
                            json_object_new_string(failed ? "qed" : found->format));
     add_nonzero(object, "fragmented-clusters", totals->fragmented_clusters);
     for (size_t i = 0; i < list->count; i++)
-        json_object_array_add(problems, problem_json(&list->problems[i], found->planned));
+        json_object_array_add(
+            problems, problem_json(&list->problems[i], found->planned || found->rebuild_asked));
     out_add_number(object, "problems-found", list->found);
     json_object_object_add(object, "problems", problems);
     if (found->rebuilt)

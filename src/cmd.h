@@ -17,6 +17,6 @@ enum cmd_status {
  */
 typedef int cmd_fn(int argc, char **argv);
 
-cmd_fn cmd_create, cmd_info, cmd_map, cmd_check, cmd_convert, cmd_undo;
+cmd_fn cmd_bench, cmd_create, cmd_info, cmd_map, cmd_check, cmd_convert, cmd_undo;
 
 #endif

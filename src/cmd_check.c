@@ -187,7 +187,7 @@ static int check(void *context)
     args->options.scan.progress = on_progress;
     args->options.scan.progress_context = args;
     progress_catch_signals();
-    progress_start(&args->progress, args->show_progress, !args->quiet);
+    progress_start(&args->progress, args->show_progress, !args->quiet, stdout);
     status = verdict = check_image(args->image.path, &args->options, &found, &error);
     progress_end(&args->progress, verdict != CHECK_FAILED);
     if (verdict == CHECK_NO_CHECK)

@@ -1,8 +1,12 @@
 /*
- * qedtool convert: between QED and raw, flattening chains.
+ * qedtool convert: between QED, raw and compressed raw, flattening chains; from and to pipes.
  * SPDX-License-Identifier: MIT
  */
+#include <errno.h>
+#include <inttypes.h>
+#include <stdio.h>
 #include <string.h>
+#include <unistd.h>
 
 #include "cmd.h"
 #include "core/convert.h"
@@ -23,8 +27,10 @@ static const struct argp_option options[] = {
     {"progress", 'p', NULL, 0, "Show progress", 0},
     {"quiet", 'q', NULL, 0, "Print nothing but errors", 0},
     {"existing", 'n', NULL, 0, "Write into a target that is there, and is large enough", 0},
-    {"format", 'f', "FMT", 0, "Format of the source: qed or raw; else it is probed", 0},
-    {"target-format", 'O', "FMT", 0, "Format of the target: raw (default) or qed", 0},
+    {"target-is-zero", OPTS_KEY_TARGET_IS_ZERO, NULL, 0,
+     "With -n: the target reads as zeroes, so none are written", 0},
+    {"format", 'f', "FMT", 0, "Format of the source: qed, raw or raw.gz; else it is probed", 0},
+    {"target-format", 'O', "FMT", 0, "Format of the target: raw (default), qed or raw.gz", 0},
     {"target-backing", 'B', "FILE", 0,
      "Backing file of the target; only what differs from it is written", 0},
     {NULL, 't', "CACHE", 0,
@@ -32,7 +38,7 @@ static const struct argp_option options[] = {
      0},
     {NULL, 'T', "CACHE", 0, "How the source is read: none or directsync past the page cache", 0},
     {NULL, 'm', "N", 0, "Buffers in flight, 1 to 16", 0},
-    {NULL, 'W', NULL, 0, "Write what has been read at once, not in the order of the guest", 0},
+    {NULL, 'W', NULL, 0, "Writes may be out of the order of the guest", 0},
     {NULL, 'C', NULL, 0, "Have the kernel copy, and do not look for zeroes in data", 0},
     {NULL, 'c', NULL, OPTION_HIDDEN, NULL, 0}, /* refused in qemu-img's words */
     {"sparse", 'S', "SIZE", 0,
@@ -98,6 +104,9 @@ static error_t parse(int key, char *arg, struct argp_state *state)
     case 'n':
         args->options.existing = true;
         return 0;
+    case OPTS_KEY_TARGET_IS_ZERO:
+        args->options.target_is_zero = true;
+        return 0;
     case 'f':
         args->options.source_format = arg;
         return 0;
@@ -139,7 +148,8 @@ static const struct argp argp = {
     .args_doc = "SOURCE TARGET",
     .children = children,
     .doc = "Copy an image into another format, with everything that shows through from its backing "
-           "files. The target appears under its name only when it is complete.",
+           "files. The target appears under its name only when it is complete. - as SOURCE is "
+           "standard input, as TARGET standard output.",
 };
 
 static bool on_progress(void *context, uint64_t done, uint64_t total)
@@ -150,11 +160,30 @@ static bool on_progress(void *context, uint64_t done, uint64_t total)
     return progress_caught_signal() != 0;
 }
 
+static bool asked_to_stop(void *context)
+{
+    (void)context;
+    return progress_caught_signal() != 0;
+}
+
+static bool writes_to_stdout(const struct convert_args *args)
+{
+    return args->target && strcmp(args->target, "-") == 0;
+}
+
+static void on_short_of_space(void *context, uint64_t needed, uint64_t left)
+{
+    const struct convert_args *args = context;
+
+    report_warning("warning: %s: %" PRIu64 " bytes may be needed, %" PRIu64 " are free",
+                   args->target, needed, left);
+}
+
 static int settle_options(struct convert_args *args)
 {
     struct create_options *create = &args->image.options;
 
-    if (!newimage_known_format(create->format))
+    if (!newimage_known_format(create->format) && strcmp(create->format, "raw.gz") != 0)
         return report("Unknown file format '%s'", create->format);
     if (newimage_parse(&args->image, NULL) != 0)
         return CMD_FAILED;
@@ -162,14 +191,16 @@ static int settle_options(struct convert_args *args)
         return CMD_OK;
     if (!args->target)
         return report("Must specify image file name");
+    if (args->options.target_is_zero && !args->options.existing)
+        return report("--target-is-zero requires use of -n flag");
     if (args->options.existing && create->backing_name)
         return report("-B and -o backing_file cannot be used with -n: the target is there already");
-    if (args->options.existing && args->image.list_count)
+    if (args->options.existing && args->image.has_geometry)
         report_warning("-o has no effect when skipping image creation");
-    if (create->has_size)
-        return report("-o size cannot be used here: the target is as large as the source");
     if (create->backing_name && !create->backing_format)
         return report("Use of backing file requires explicit backing format");
+    if (writes_to_stdout(args) && isatty(STDOUT_FILENO) == 1)
+        return report("Standard output is a terminal, to which no image is written");
     return CMD_OK;
 }
 
@@ -186,15 +217,20 @@ static int convert(void *context)
         return CMD_OK;
     }
     args->options.target = args->image.options;
+    args->options.short_of_space = on_short_of_space;
     args->options.progress = on_progress;
     args->options.progress_context = args;
+    args->options.stop = asked_to_stop;
     progress_catch_signals();
-    progress_start(&args->progress, args->show_progress, !args->quiet);
+    if (writes_to_stdout(args))
+        progress_ignore_closed_pipes();
+    progress_start(&args->progress, args->show_progress, !args->quiet,
+                   writes_to_stdout(args) ? stderr : stdout);
     ret = convert_image(args->source, args->target, &args->options, &error);
     progress_end(&args->progress, ret == QED_OK);
     if (ret < 0)
         report_error(&error);
-    if (ret == QED_ERR_STOPPED)
+    if (ret == QED_ERR_STOPPED || error.sys_errno == EINTR) /* a named pipe is opened */
         progress_reraise();
     return ret < 0 ? CMD_FAILED : CMD_OK;
 }

@@ -11,6 +11,7 @@
 #include "newimage.h"
 #include "opts.h"
 #include "out.h"
+#include "progress.h"
 #include "report.h"
 
 struct create_args {
@@ -77,10 +78,12 @@ static void print_formatting(const char *path, const struct create_options *crea
         printf(" backing_file=%s", text_escape(name, sizeof(name), create->backing_name));
     if (create->backing_format)
         printf(" backing_fmt=%s", create->backing_format);
-    if (strcmp(create->format, "qed") == 0)
+    if (!create_is_raw(create))
         printf(" cluster_size=%" PRIu64, create->cluster_size);
     if (create->has_table_size)
         printf(" table_size=%" PRIu64, create->table_size);
+    if (create->preallocation)
+        printf(" preallocation=%s", text_escape(name, sizeof(name), create->preallocation));
     printf("\n");
     out_flush();
 }
@@ -104,11 +107,18 @@ static int settle_options(struct create_args *args)
     return newimage_parse(&args->image, args->path);
 }
 
+static bool is_stopped(void *context)
+{
+    (void)context;
+    return progress_caught_signal() != 0;
+}
+
 static int create(void *context)
 {
     struct create_args *args = context;
     struct create_options *options_in = &args->image.options;
     struct qed_error error = QED_ERROR_INIT;
+    int ret;
 
     if (settle_options(args) != 0)
         return CMD_FAILED;
@@ -122,9 +132,14 @@ static int create(void *context)
         return report_error_for(args->path, &error);
     if (!args->quiet)
         print_formatting(args->path, options_in);
-    if (create_image(args->path, options_in, &error) < 0)
-        return report_error_for(args->path, &error);
-    return CMD_OK;
+    options_in->stop = is_stopped;
+    progress_catch_signals();
+    ret = create_image(args->path, options_in, &error);
+    if (ret < 0)
+        report_error_for(args->path, &error);
+    if (ret == QED_ERR_STOPPED)
+        progress_reraise();
+    return ret < 0 ? CMD_FAILED : CMD_OK;
 }
 
 int cmd_create(int argc, char **argv)

@@ -12,17 +12,34 @@
 #include "opts.h"
 #include "report.h"
 
-enum list_option { LIST_BACKING_FILE, LIST_BACKING_FMT, LIST_CLUSTER_SIZE, LIST_SIZE, LIST_TABLE_SIZE };
+enum list_option {
+    LIST_BACKING_FILE,
+    LIST_BACKING_FMT,
+    LIST_CLUSTER_SIZE,
+    LIST_LEVEL,
+    LIST_PREALLOCATION,
+    LIST_SIZE,
+    LIST_TABLE_SIZE,
+};
+
+/* Which formats have an option. */
+enum { FOR_QED = 1, FOR_RAW = 2, FOR_GZIP = 4, FOR_ALL = 7 };
 
 static const struct {
     const char *name, *type, *help;
-    bool for_raw;
+    int formats;
+    const char *raw_help; /* NULL: the same */
 } list_options[] = {
-    [LIST_BACKING_FILE] = {"backing_file", "<str>", "File name of a base image", false},
-    [LIST_BACKING_FMT] = {"backing_fmt", "<str>", "Image format of the base image", false},
-    [LIST_CLUSTER_SIZE] = {"cluster_size", "<size>", "Cluster size (in bytes)", false},
-    [LIST_SIZE] = {"size", "<size>", "Virtual disk size", true},
-    [LIST_TABLE_SIZE] = {"table_size", "<size>", "L1/L2 table size (in clusters)", false},
+    [LIST_BACKING_FILE] = {"backing_file", "<str>", "File name of a base image", FOR_QED, NULL},
+    [LIST_BACKING_FMT] = {"backing_fmt", "<str>", "Image format of the base image", FOR_QED, NULL},
+    [LIST_CLUSTER_SIZE] = {"cluster_size", "<size>", "Cluster size (in bytes)", FOR_QED, NULL},
+    [LIST_LEVEL] = {"level", "<0-9>", "How hard to compress", FOR_GZIP, NULL},
+    [LIST_PREALLOCATION] = {"preallocation", "<str>",
+                            "Preallocation mode (allowed values: off, metadata, falloc, full)",
+                            FOR_QED | FOR_RAW,
+                            "Preallocation mode (allowed values: off, falloc, full)"},
+    [LIST_SIZE] = {"size", "<size>", "Virtual disk size", FOR_ALL, NULL},
+    [LIST_TABLE_SIZE] = {"table_size", "<size>", "L1/L2 table size (in clusters)", FOR_QED, NULL},
 };
 
 #define LIST_OPTION_COUNT (sizeof(list_options) / sizeof(list_options[0]))
@@ -77,9 +94,11 @@ static char *next_element(char **rest)
     return element;
 }
 
-static bool is_raw(const struct newimage *image)
+static int format_bit(const char *format)
 {
-    return strcmp(image->options.format, "raw") == 0;
+    if (strcmp(format, "raw.gz") == 0)
+        return FOR_GZIP;
+    return strcmp(format, "raw") == 0 ? FOR_RAW : FOR_QED;
 }
 
 static int bad_element(const char *subject, const char *sentence, const char *what)
@@ -91,14 +110,22 @@ static int bad_element(const char *subject, const char *sentence, const char *wh
     return OPTS_REPORTED;
 }
 
+static int set_level(struct newimage *image, const char *value, const char *subject)
+{
+    if (strlen(value) != 1 || value[0] < '0' || value[0] > '9')
+        return bad_element(subject, "Level must be a digit, not", value);
+    image->options.gzip_level = value[0] - '0';
+    return 0;
+}
+
 static int set_option(struct newimage *image, enum list_option option, const char *value,
                       const char *subject)
 {
     struct create_options *options = &image->options;
     uint64_t bytes = 0;
 
-    if (option != LIST_BACKING_FILE && option != LIST_BACKING_FMT &&
-        !units_parse_size(value, &bytes))
+    image->has_geometry = image->has_geometry || option != LIST_SIZE;
+    if (strcmp(list_options[option].type, "<size>") == 0 && !units_parse_size(value, &bytes))
         return bad_element(subject, "Invalid size in option", list_options[option].name);
     switch (option) {
     case LIST_BACKING_FILE:
@@ -109,6 +136,11 @@ static int set_option(struct newimage *image, enum list_option option, const cha
         break;
     case LIST_CLUSTER_SIZE:
         options->cluster_size = bytes;
+        break;
+    case LIST_LEVEL:
+        return set_level(image, value, subject);
+    case LIST_PREALLOCATION:
+        options->preallocation = value;
         break;
     case LIST_TABLE_SIZE:
         options->table_size = bytes;
@@ -134,7 +166,7 @@ static int parse_element(struct newimage *image, char *element, const char *subj
         *equals = '\0';
     for (size_t i = 0; i < LIST_OPTION_COUNT; i++) {
         if (strcmp(element, list_options[i].name) != 0 ||
-            (is_raw(image) && !list_options[i].for_raw))
+            !(list_options[i].formats & format_bit(image->options.format)))
             continue;
         if (!equals)
             return bad_element(subject, "No value given for option", element);
@@ -167,16 +199,16 @@ int newimage_parse(struct newimage *image, const char *subject)
 
 void newimage_print_help(const char *format)
 {
-    bool raw = strcmp(format, "raw") == 0;
-
     printf("Supported %s options:\n", format);
     for (size_t i = 0; i < LIST_OPTION_COUNT; i++) {
         char name[64];
 
-        if (raw && !list_options[i].for_raw)
+        if (!(list_options[i].formats & format_bit(format)))
             continue;
         snprintf(name, sizeof(name), "%s=%s", list_options[i].name, list_options[i].type);
-        printf("  %-22s - %s\n", name, list_options[i].help);
+        printf("  %-22s - %s\n", name,
+               strcmp(format, "raw") == 0 && list_options[i].raw_help ? list_options[i].raw_help
+                                                                      : list_options[i].help);
     }
 }
 

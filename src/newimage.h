@@ -13,6 +13,7 @@
 
 struct newimage {
     struct create_options options; /* its strings lie in argv or in lists */
+    bool has_geometry;             /* -o says more than a size */
     bool want_help;                /* "-o help" or "-o ?" was among them */
     const char *backing_name;      /* -b or -B; NULL when not given */
     const char *backing_format;    /* -F */

@@ -110,13 +110,18 @@ int opts_run(const struct argp *argp, int argc, char **argv, void *args, int (*r
     return report_bad_word(argp, root.bad_word);
 }
 
-int opts_image_size_value(const char *text, uint64_t *bytes)
+int opts_qemu_size_value(const char *what, const char *text, uint64_t *bytes)
 {
     if (units_parse_size(text, bytes))
         return 0;
-    report("Invalid image size specified. You may use k, M, G, T, P or E suffixes for");
+    report("Invalid %s specified. You may use k, M, G, T, P or E suffixes for", what);
     report("kilobytes, megabytes, gigabytes, terabytes, petabytes and exabytes.");
     return OPTS_REPORTED;
+}
+
+int opts_image_size_value(const char *text, uint64_t *bytes)
+{
+    return opts_qemu_size_value("image size", text, bytes);
 }
 
 int opts_size_value(const char *option, const char *text, uint64_t *bytes)

@@ -24,6 +24,13 @@ enum opts_key {
     OPTS_KEY_UNDO,
     OPTS_KEY_REBUILD,
     OPTS_KEY_IMAGE_SIZE,
+    OPTS_KEY_TARGET_IS_ZERO,
+    OPTS_KEY_MODE,
+    OPTS_KEY_FLUSH_INTERVAL,
+    OPTS_KEY_NO_DRAIN,
+    OPTS_KEY_PATTERN,
+    OPTS_KEY_DISK,
+    OPTS_KEY_GUESTS,
 };
 
 /* What a parser returns when it has reported a mistake itself. */
@@ -55,7 +62,11 @@ extern const struct argp opts_backing_argp;
 /* The next of two operands; a third is reported. 0, or OPTS_REPORTED. */
 int opts_two_operands(const char *arg, const char **first, const char **second);
 
-/* Values, for parsers: 0, or OPTS_REPORTED. The size of an image has qemu-img's message. */
+/*
+ * Values, for parsers: 0, or OPTS_REPORTED. opts_qemu_size_value has qemu-img's message, with what
+ * it calls the size; so has the size of an image.
+ */
+int opts_qemu_size_value(const char *what, const char *text, uint64_t *bytes);
 int opts_image_size_value(const char *text, uint64_t *bytes);
 int opts_size_value(const char *option, const char *text, uint64_t *bytes);
 int opts_count_value(const char *option, const char *text, size_t *count);

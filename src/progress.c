@@ -23,35 +23,73 @@ static double seconds_between(const struct timespec *from, const struct timespec
     return (double)(to->tv_sec - from->tv_sec) + (double)(to->tv_nsec - from->tv_nsec) / 1e9;
 }
 
-static void print_percent(double part, const char *end)
+static void flush_percentages(const struct progress *progress)
 {
-    printf("    (%3.2f/100%%)%s", part * 100, end);
-    out_flush();
+    if (progress->percentages == stdout)
+        out_flush();
+    else
+        fflush(progress->percentages);
 }
 
-void progress_start(struct progress *progress, bool asked, bool allowed)
+static double seconds_since_start(const struct progress *progress)
+{
+    struct timespec now;
+
+    clock_gettime(CLOCK_MONOTONIC, &now);
+    return seconds_between(&progress->start, &now);
+}
+
+static const char *format_rate(const struct progress *progress, double elapsed,
+                               char text[UNITS_TEXT_MAX])
+{
+    return units_format_size((uint64_t)(elapsed > 0 ? (double)progress->done / elapsed : 0), text);
+}
+
+static void print_percent(const struct progress *progress, double part)
+{
+    fprintf(progress->percentages, "    (%3.2f/100%%)\r", part * 100);
+    flush_percentages(progress);
+}
+
+/* "    (1.5 GiB, 1.2 GiB/s)", as long as the one before. */
+static void print_done(const struct progress *progress, double elapsed)
+{
+    char text[UNITS_TEXT_MAX], rate[UNITS_TEXT_MAX];
+    int len =
+        fprintf(progress->percentages, "    (%s, %s/s)", units_format_size(progress->done, text),
+                format_rate(progress, elapsed, rate));
+
+    fprintf(progress->percentages, "%*s\r", len < 32 ? 32 - len : 0, "");
+    flush_percentages(progress);
+}
+
+void progress_start(struct progress *progress, bool asked, bool allowed, FILE *out)
 {
     bool terminal = isatty(STDERR_FILENO) == 1;
 
     *progress = (struct progress){.on_terminal = terminal && allowed,
-                                  .on_stdout = asked && allowed && !terminal};
+                                  .percentages = asked && allowed && !terminal ? out : NULL};
     clock_gettime(CLOCK_MONOTONIC, &progress->start);
     progress->last = progress->start;
-    if (progress->on_stdout)
-        print_percent(0, "\r");
+    if (progress->percentages)
+        print_percent(progress, 0);
 }
 
-/* "  12.34 %, 1.5 GiB/s, 0:12 left" */
+/* "  12.34 %, 1.5 GiB/s, 0:12 left", or "  1.2 GiB, 1.5 GiB/s" */
 static void print_line(const struct progress *progress, double elapsed, const char *begin,
                        const char *end)
 {
     double part = progress->total ? (double)progress->done / (double)progress->total : 0;
     double left = part > 0 ? elapsed / part - elapsed : 0;
-    char rate[UNITS_TEXT_MAX];
+    char text[UNITS_TEXT_MAX], rate[UNITS_TEXT_MAX];
 
-    units_format_size((uint64_t)(elapsed > 0 ? (double)progress->done / elapsed : 0), rate);
-    fprintf(stderr, "%s    %.2f %%, %s/s, %ld:%02ld left%s", begin, part * 100, rate,
-            (long)(left / 60), (long)left % 60, end);
+    format_rate(progress, elapsed, rate);
+    if (progress->total)
+        fprintf(stderr, "%s    %.2f %%, %s/s, %ld:%02ld left%s", begin, part * 100, rate,
+                (long)(left / 60), (long)left % 60, end);
+    else
+        fprintf(stderr, "%s    %s, %s/s%s", begin, units_format_size(progress->done, text), rate,
+                end);
     fflush(stderr);
 }
 
@@ -72,8 +110,10 @@ void progress_update(struct progress *progress, uint64_t done, uint64_t total)
     if (seconds_between(&progress->last, &now) < REDRAW_SECONDS)
         return;
     progress->last = now;
-    if (progress->on_stdout && total)
-        print_percent((double)done / (double)total, "\r");
+    if (progress->percentages && total)
+        print_percent(progress, (double)done / (double)total);
+    else if (progress->percentages)
+        print_done(progress, elapsed);
     if (progress->on_terminal && elapsed >= LONG_SECONDS) {
         print_line(progress, elapsed, "\r", "\033[K");
         progress->drawn = true;
@@ -84,12 +124,14 @@ void progress_end(struct progress *progress, bool success)
 {
     if (progress->drawn)
         fputs(WIPE_LINE, stderr);
-    if (!progress->on_stdout)
+    if (!progress->percentages)
         return;
-    if (success)
-        print_percent(1, "\r");
-    printf("\n");
-    out_flush();
+    if (success && (progress->total || !progress->done))
+        print_percent(progress, 1);
+    else if (success)
+        print_done(progress, seconds_since_start(progress));
+    fputc('\n', progress->percentages);
+    flush_percentages(progress);
 }
 
 static void on_signal(int number)
@@ -119,6 +161,11 @@ void progress_catch_signals(void)
             sigaction(numbers[i], &action, NULL);
     }
     sigaction(SIGUSR1, &question, NULL);
+}
+
+void progress_ignore_closed_pipes(void)
+{
+    signal(SIGPIPE, SIG_IGN);
 }
 
 int progress_caught_signal(void)

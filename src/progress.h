@@ -8,29 +8,31 @@
 
 #include <stdbool.h>
 #include <stdint.h>
+#include <stdio.h>
 #include <time.h>
 
 struct progress {
-    bool on_terminal; /* draw the line on stderr */
-    bool on_stdout;   /* print percentages */
-    bool drawn;       /* there is a line to end or to wipe */
+    bool on_terminal;     /* draw the line on stderr */
+    FILE *percentages;    /* where they are printed; NULL for nowhere */
+    bool drawn;           /* there is a line to end or to wipe */
     uint64_t done, total; /* as last told */
     struct timespec start, last;
 };
 
 /*
- * Begin. Asked: as with -p. Otherwise a line is drawn where stderr is a terminal, when the work
- * turns out to be long, unless it is not allowed.
+ * Begin. Asked: as with -p, percentages going to out. Otherwise a line is drawn where stderr is a
+ * terminal, when the work turns out to be long, unless it is not allowed.
  */
-void progress_start(struct progress *progress, bool asked, bool allowed);
+void progress_start(struct progress *progress, bool asked, bool allowed, FILE *out);
 
 /*
- * done of total bytes; draws at most a few times a second. After SIGUSR1 a line is printed on
- * stderr, whatever was asked for.
+ * done of total bytes, total being 0 when it is not known: then done takes the place of the
+ * percentage, and of the time left; draws at most a few times a second. After SIGUSR1 a line is
+ * printed on stderr, whatever was asked for.
  */
 void progress_update(struct progress *progress, uint64_t done, uint64_t total);
 
-/* End; percentages on stdout go to 100 on success. */
+/* End; percentages go to 100 on success. */
 void progress_end(struct progress *progress, bool success);
 
 /*
@@ -38,6 +40,9 @@ void progress_end(struct progress *progress, bool success);
  * undone; a second one kills as usual. SIGUSR1 asks for a line of progress.
  */
 void progress_catch_signals(void);
+
+/* Let what is written to a pipe that nobody reads fail with an error, in place of a signal. */
+void progress_ignore_closed_pipes(void);
 
 /* The signal that was caught, 0 for none. */
 int progress_caught_signal(void);

@@ -17,6 +17,7 @@ static const struct {
     cmd_fn *run;
     const char *summary;
 } commands[] = {
+    {"bench", cmd_bench, "measure how fast an image is, and what a check of it takes"},
     {"check", cmd_check, "find what is wrong with an image, and repair it"},
     {"convert", cmd_convert, "copy an image into another format"},
     {"create", cmd_create, "make a new image"},
@@ -30,7 +31,7 @@ static const struct {
 static int print_help(void)
 {
     printf("Usage: qedtool COMMAND [OPTION...] [OPERAND...]\n"
-           "Create, inspect, map, check, repair and convert QED disk images.\n\n"
+           "Create, inspect, map, check, repair, convert and measure QED disk images.\n\n"
            "Commands:\n");
     for (size_t i = 0; i < COMMAND_COUNT; i++)
         printf("  %-10s %s\n", commands[i].name, commands[i].summary);

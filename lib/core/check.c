@@ -116,7 +116,7 @@ enum check_verdict check_image(const char *path, const struct check_options *opt
     bool no_check = false;
     int ret;
 
-    *report = (struct check_report){.path = path};
+    *report = (struct check_report){.path = path, .rebuild_asked = options->rebuild};
     ret = open_and_check(path, options, report, &no_check, error);
     if (ret < 0)
         return CHECK_FAILED;

@@ -49,6 +49,7 @@ struct check_report {
     struct qed_check_result first;
     struct problem_list header_problems; /* found before the header was mended */
     enum problem_action header_action;   /* that mended it */
+    bool rebuild_asked;                  /* so there is no use in advising it */
     bool rebuilt;                        /* rebuild says how the header was worked out */
     struct qed_rebuild rebuild;
     struct problem_list problems;   /* with planned: the findings with what is done about each */

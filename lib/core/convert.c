@@ -12,9 +12,13 @@
 
 #include "base/checked.h"
 #include "base/zero.h"
+#include "core/convert_stream.h"
 #include "core/copy.h"
 #include "core/copy_policy.h"
+#include "core/preallocate.h"
+#include "core/space.h"
 #include "core/target.h"
+#include "io/io_file.h"
 
 /* Zeroes that have to be stored, or compared, in one step: so that a signal is heard in between. */
 #define ZERO_STEP_BYTES (UINT64_C(64) << 20)
@@ -22,7 +26,10 @@
 #define SECTOR_BYTES UINT64_C(512)
 
 struct convert {
-    const struct convert_options *options;
+    const struct convert_options *given, *options; /* the caller's, and what they come to */
+    struct convert_options settled;                /* that */
+    uint64_t done;                                 /* guest bytes, as last reported */
+    bool can_place;                                /* data is written where the target says */
     const char *source_path;
     struct image *source;
     struct extent run; /* of the source, as last looked up */
@@ -169,12 +176,21 @@ static int copy_zero_run(struct convert *convert, uint64_t virt_off, uint64_t le
     return ret;
 }
 
-static bool report_progress(const struct convert *convert, uint64_t done)
+static bool report_progress(void *context, uint64_t done, uint64_t total)
 {
-    const struct convert_options *options = convert->options;
+    struct convert *convert = context;
+    const struct convert_options *given = convert->given;
 
-    return options->progress &&
-           options->progress(options->progress_context, done, image_size(convert->source));
+    convert->done = done;
+    return given->progress && given->progress(given->progress_context, done, total);
+}
+
+/* Whether to stop, asked by what makes no progress in guest bytes. */
+static bool is_stopped(void *context)
+{
+    struct convert *convert = context;
+
+    return report_progress(convert, convert->done, image_size(convert->source));
 }
 
 /* Copy len bytes, at most a buffer, of whatever is at virt_off, which is aligned to a block. */
@@ -250,80 +266,47 @@ static int copy_all(struct convert *convert)
         if (ret < 0)
             return ret;
         at += done;
-        if (report_progress(convert, at))
+        if (report_progress(convert, at, size))
             return qed_fail(convert->error, QED_ERR_STOPPED, "%s: interrupted",
                             target_path(convert->target));
     }
     return QED_OK;
 }
 
-static uint64_t next_power_of_two(uint64_t value)
-{
-    uint64_t power = 1;
-
-    while (power < value)
-        power *= 2;
-    return power;
-}
-
-/* Whether the source's layers from depth on are the base's chain, file by file. */
-static bool is_base_chain(const struct image *source, unsigned int depth, const struct image *base)
-{
-    if (image_depth(source) - depth != image_depth(base))
-        return false;
-    for (unsigned int i = 0; i < image_depth(base); i++) {
-        if (!image_layers_same_file(source, depth + i, base, i) ||
-            strcmp(image_format(source, depth + i), image_format(base, i)) != 0)
-            return false;
-    }
-    return true;
-}
-
-/* The depth in the source from which on runs are the base's own; UINT_MAX when there is none. */
-static unsigned int find_common(const struct image *source, const struct image *base)
-{
-    for (unsigned int depth = 0; base && depth < image_depth(source); depth++) {
-        if (is_base_chain(source, depth, base))
-            return depth;
-    }
-    return UINT_MAX;
-}
-
-/* Bytes in which data is found zero or not: what was asked for, but what the target takes at once.
- */
-static uint64_t block_bytes(const struct convert *convert)
-{
-    uint64_t sparse = max_u64(convert->options->sparse_bytes, SECTOR_BYTES);
-    uint64_t unit = min_u64(target_unit(convert->target), CONVERT_SPARSE_MAX);
-
-    return next_power_of_two(max_u64(sparse, unit));
-}
-
 static int prepare_buffers(struct convert *convert)
 {
-    convert->block = block_bytes(convert);
+    convert->block = target_block(convert->target, convert->options->sparse_bytes);
     convert->buffer_bytes = (size_t)max_u64(BUFFER_BYTES, convert->block);
-    convert->buffer = malloc(convert->buffer_bytes);
+    convert->buffer = io_queue_buffer(convert->buffer_bytes);
     convert->base_buffer = convert->base ? malloc(convert->buffer_bytes) : NULL;
     if (!convert->buffer || (convert->base && !convert->base_buffer))
         return qed_fail(convert->error, QED_ERR_NO_MEMORY, "out of memory");
     return QED_OK;
 }
 
-static int check_options(const struct convert *convert, const char *target_path)
+static int check_sparse(uint64_t sparse, struct qed_error *error)
 {
-    uint64_t sparse = convert->options->sparse_bytes;
-
     if (sparse > CONVERT_SPARSE_MAX || sparse % SECTOR_BYTES != 0)
-        return qed_fail(convert->error, QED_ERR_INVALID,
+        return qed_fail(error, QED_ERR_INVALID,
                         "Invalid buffer size for sparse output specified. Valid sizes are "
                         "multiples of 512 up to %" PRIu64
                         ". Select 0 to disable sparse detection (fully allocates output).",
                         CONVERT_SPARSE_MAX);
-    if (image_uses_file(convert->source, target_path))
-        return qed_fail(convert->error, QED_ERR_SAME_FILE,
-                        "%s: the target is the source, or a backing file of it", target_path);
     return QED_OK;
+}
+
+static int is_source(const struct convert *convert, const char *target_path)
+{
+    return qed_fail(convert->error, QED_ERR_SAME_FILE,
+                    "%s: the target is the source, or a backing file of it", target_path);
+}
+
+static int check_source(const struct convert *convert, const char *target_path)
+{
+    if (convert->options->target.has_size)
+        return qed_fail(convert->error, QED_ERR_INVALID,
+                        "-o size cannot be used here: the target is as large as the source");
+    return image_uses_file(convert->source, target_path) ? is_source(convert, target_path) : QED_OK;
 }
 
 static int open_target(struct convert *convert, const char *path)
@@ -335,9 +318,11 @@ static int open_target(struct convert *convert, const char *path)
     create.size = image_size(convert->source);
     create.has_size = true;
     create.backing_policy = options->backing;
+    create.stop = is_stopped;
+    create.stop_context = convert;
     ret = target_open(&convert->target, path, &create, options->existing, options->backing,
                       convert->error);
-    if (ret < 0 && !options->existing)
+    if (ret < 0 && ret != QED_ERR_STOPPED && !options->existing)
         return qed_fail_prefix(convert->error, ret, "%s: error while converting %s", path,
                                create.format);
     return ret;
@@ -346,8 +331,21 @@ static int open_target(struct convert *convert, const char *path)
 /* One buffer after the other, for targets that have something of their own below. */
 static int copy_by_buffer(struct convert *convert)
 {
-    int ret = prepare_buffers(convert);
+    const struct convert_options *options = convert->options;
+    int ret;
 
+    if (options->offload)
+        return qed_fail(convert->error, QED_ERR_INVALID,
+                        "%s: -C cannot be used here: the kernel cannot copy into clusters of a QED "
+                        "image that is there, over a backing file, or of more than 1 MiB",
+                        target_path(convert->target));
+    ret = prepare_buffers(convert);
+    for (unsigned int i = 0; i < image_depth(convert->source); i++) {
+        if (options->source_cache == CONVERT_CACHE_NONE)
+            io_file_use_direct(image_io(convert->source, i), false);
+    }
+    if (options->target_cache == CONVERT_CACHE_NONE)
+        target_write_direct(convert->target);
     return ret < 0 ? ret : copy_all(convert);
 }
 
@@ -355,50 +353,147 @@ static int copy_by_buffer(struct convert *convert)
 static int copy_in_flight(struct convert *convert)
 {
     const struct convert_options *options = convert->options;
+    bool to_stream = target_is_stream(convert->target);
     struct copy_options copy = {.depth = options->depth,
-                                .block = block_bytes(convert),
-                                .store_zeroes = options->sparse_bytes == 0,
+                                .block = target_block(convert->target, options->sparse_bytes),
+                                .store_zeroes = options->sparse_bytes == 0 && !to_stream,
+                                .unplaced = to_stream,
                                 .out_of_order = options->out_of_order,
                                 .offload = options->offload,
                                 .progress = options->progress,
                                 .progress_context = options->progress_context};
 
-    copy_policy_choose(&copy, options, convert->source, target_io(convert->target));
+    copy_policy_choose(&copy, options, convert->source, convert->target);
     if (copy.writes == COPY_WRITES_DIRECT)
         target_lengthen_ahead(convert->target);
     return copy_image(convert->source, convert->source_path, convert->target, &copy,
                       convert->error);
 }
 
-int convert_image(const char *source_path, const char *target_path,
-                  const struct convert_options *options, struct qed_error *error)
+/* By way of placed data where that can be; a stream gets it in order. */
+static int copy(struct convert *convert)
 {
+    struct io_identity file;
+
+    if (!target_is_stream(convert->target))
+        return convert->can_place ? copy_in_flight(convert) : copy_by_buffer(convert);
+    if (target_stream_identity(convert->target, &file) &&
+        image_uses_identity(convert->source, &file))
+        return is_source(convert, target_path(convert->target));
+    target_set_stop(convert->target, convert->options->stop, convert->options->stop_context);
+    return copy_in_flight(convert);
+}
+
+/* What options mean for each other; those that do not go together are refused. */
+static int settle_options(struct convert *convert)
+{
+    const struct convert_options *options = convert->given;
+    struct convert_options *settled = &convert->settled;
+    enum preallocation mode;
+    int ret;
+
+    *settled = *options;
+    settled->progress = report_progress;
+    settled->progress_context = convert;
+    convert->options = settled;
+    if (options->existing)
+        settled->target.preallocation = NULL;
+    ret = preallocation_mode(&settled->target, &mode, NULL);
+    if (ret < 0 || mode < PREALLOCATION_FALLOC) /* what is wrong is told by who makes the target */
+        return QED_OK;
+    if (options->offload)
+        return qed_fail(convert->error, QED_ERR_INVALID,
+                        "-C cannot be used with preallocation=%s: what the kernel copies may share "
+                        "its space",
+                        options->target.preallocation);
+    if (mode == PREALLOCATION_FULL)
+        settled->sparse_bytes = 0;
+    return QED_OK;
+}
+
+/* Tell when the target's file system may be too small. */
+static int check_space(struct convert *convert)
+{
+    const struct convert_options *options = convert->options;
+    struct space_options space = {.target = &options->target,
+                                  .common_from = convert->common_from,
+                                  .store_zeroes = options->sparse_bytes == 0,
+                                  .stop = is_stopped,
+                                  .stop_context = convert};
+    uint64_t needed, left;
+    bool is_short;
+    int ret;
+
+    /* What a stream takes is not known: compressed, or somebody else's. */
+    if (!options->short_of_space || target_is_stream(convert->target))
+        return QED_OK;
+    ret = space_check(convert->source, convert->target, &space, &is_short, &needed, &left);
+    if (ret < 0)
+        return qed_fail(convert->error, ret, "%s: interrupted", target_path(convert->target));
+    if (is_short)
+        convert->given->short_of_space(convert->given->progress_context, needed, left);
+    return QED_OK;
+}
+
+/* Open, and get ready to copy. */
+static int open_both(struct convert *convert, const char *target_path)
+{
+    const struct convert_options *options = convert->options;
     struct image_options source_options = {.format = options->source_format,
                                            .share = options->share_source,
                                            .backing = options->backing};
-    bool can_place;
-    struct convert convert = {.options = options, .source_path = source_path, .error = error};
-    int ret = image_open(&convert.source, source_path, &source_options, error);
+    int ret = image_open(&convert->source, convert->source_path, &source_options, convert->error);
 
     if (ret == QED_OK)
-        ret = check_options(&convert, target_path);
+        ret = check_source(convert, target_path);
     if (ret == QED_OK)
-        ret = open_target(&convert, target_path);
+        ret = open_target(convert, target_path);
     if (ret < 0)
-        goto out;
-    convert.base = target_base(convert.target);
-    convert.common_from = find_common(convert.source, convert.base);
-    ret = target_start_placing(convert.target, &can_place, error);
-    if (ret == QED_OK)
-        ret = can_place ? copy_in_flight(&convert) : copy_by_buffer(&convert);
+        return ret;
+    convert->base = target_base(convert->target);
+    convert->common_from = image_common_depth(convert->source, convert->base);
     if (options->target_cache == CONVERT_CACHE_UNSAFE)
-        target_skip_flush(convert.target);
+        target_skip_flush(convert->target);
+    if (options->target_is_zero)
+        ret = target_assume_zero(convert->target, convert->error);
+    if (ret == QED_OK)
+        ret = target_start_placing(convert->target, &convert->can_place, convert->error);
+    if (target_needs_order(convert->target))
+        convert->settled.out_of_order = false;
+    return ret;
+}
+
+static int convert_from_image(const char *source_path, const char *target_path,
+                              const struct convert_options *options, struct qed_error *error)
+{
+    struct convert convert = {.given = options, .source_path = source_path, .error = error};
+    int ret = settle_options(&convert);
+
+    if (ret == QED_OK)
+        ret = open_both(&convert, target_path);
+    if (ret == QED_OK)
+        ret = check_space(&convert);
+    if (ret == QED_OK)
+        ret = copy(&convert);
     if (ret == QED_OK)
         ret = target_finish(convert.target, error);
-out:
     free(convert.buffer);
     free(convert.base_buffer);
     target_close(convert.target);
     image_close(convert.source);
     return ret;
+}
+
+int convert_image(const char *source_path, const char *target_path,
+                  const struct convert_options *options, struct qed_error *error)
+{
+    bool from_stream = stream_source_wanted(source_path, options->source_format);
+    int ret = check_sparse(options->sparse_bytes, error);
+
+    if (ret == QED_OK)
+        ret = convert_stream_check(options, from_stream, target_path, error);
+    if (ret < 0)
+        return ret;
+    return from_stream ? convert_from_stream(source_path, target_path, options, error)
+                       : convert_from_image(source_path, target_path, options, error);
 }

@@ -24,12 +24,20 @@ enum convert_cache {
     CONVERT_CACHE_UNSAFE,    /* through it, not flushed */
 };
 
+/* Told, before anything is copied, that more bytes may be needed than the file system has left. */
+typedef void convert_space_fn(void *context, uint64_t needed, uint64_t left);
+
 struct convert_options {
-    const char *source_format;    /* "qed", "raw", NULL to probe */
-    bool share_source;            /* take no locks on the source's files */
-    enum image_backing backing;   /* policy for the source's and the target's backing files */
-    struct create_options target; /* format, geometry, backing file; its size is the source's */
-    bool existing;                /* write into a target that is there */
+    const char *source_format;  /* "qed", "raw", "raw.gz", NULL to probe */
+    bool share_source;          /* take no locks on the source's files */
+    enum image_backing backing; /* policy for the source's and the target's backing files */
+    /*
+     * Format, geometry, backing file. Its size is the source's; one that is given is for a source
+     * that is a stream, which must have just so many bytes.
+     */
+    struct create_options target;
+    bool existing;       /* write into a target that is there */
+    bool target_is_zero; /* it reads as zeroes; only with existing */
     /*
      * Aligned blocks of this many bytes that are all zero are not stored; a multiple of 512. 0:
      * store everything.
@@ -39,12 +47,17 @@ struct convert_options {
     unsigned int depth; /* buffers in flight; 0: as measured best */
     bool out_of_order;  /* buffers are written as they have been read, whatever their order */
     bool offload;       /* the kernel copies where it can, without a look for zeroes */
+    convert_space_fn *short_of_space; /* may be NULL */
     copy_progress_fn *progress; /* may be NULL */
     void *progress_context;
+    /* Whether to stop; asked by any thread while it waits for a pipe. May be NULL. */
+    bool (*stop)(void *context);
+    void *stop_context;
 };
 
 /*
  * Copy the guest's bytes of source_path into an image at target_path, flushed to stable storage.
+ * "-" is standard input, or output; see stream_source.h for what else is a stream.
  * The source is validated before the target is touched. A new target appears only when it is whole;
  * an existing one that failed holds part of the data.
  */

@@ -8,13 +8,15 @@
 #define CORE_COPY_H
 
 #include "core/image.h"
+#include "core/stream_source.h"
 #include "core/target.h"
 #include "io/io_queue.h"
 
-/* Called now and then with guest bytes done and in all; return true to stop (QED_ERR_STOPPED). */
+/* Called now and then with guest bytes done and in all (0: not known); return true to stop
+ * (QED_ERR_STOPPED). */
 typedef bool copy_progress_fn(void *context, uint64_t done, uint64_t total);
 
-/* How bytes get into the target's file. */
+/* How bytes get to the places that the target gives out. */
 enum copy_writes {
     COPY_WRITES_BUFFERED, /* they stay in the page cache */
     COPY_WRITES_WINDOWED, /* through it: io_window */
@@ -28,6 +30,7 @@ struct copy_options {
     bool direct_reads;  /* past the page cache, where the source is not in it */
     enum copy_writes writes;
     bool out_of_order; /* what has been read is written at once, whatever comes before it */
+    bool unplaced;     /* data goes through target_write, in order: it cannot be placed */
     bool offload;      /* have the kernel copy what it can, and do not look for zeroes in it */
     copy_progress_fn *progress; /* may be NULL */
     void *progress_context;
@@ -36,5 +39,12 @@ struct copy_options {
 /* Copy all of source. source_name is for messages. Nothing is flushed. */
 int copy_image(struct image *source, const char *source_name, struct target *target,
                const struct copy_options *options, struct qed_error *error);
+
+/*
+ * The same for all that comes out of a stream; total is its size, 0 when that is not known. *size
+ * gets how many bytes there were, in whole sectors.
+ */
+int copy_stream(struct stream_source *source, uint64_t total, uint64_t *size, struct target *target,
+                const struct copy_options *options, struct qed_error *error);
 
 #endif

@@ -52,8 +52,8 @@ static bool choose_direct_reads(enum convert_cache cache, bool is_large,
     return is_large && !is_warm(stored);
 }
 
-static enum copy_writes choose_writes(enum convert_cache cache, bool is_large, uint64_t bytes,
-                                      struct io *target)
+enum copy_writes copy_policy_writes(enum convert_cache cache, uint64_t guest_bytes,
+                                    uint64_t stored_bytes, struct io *target)
 {
     switch (cache) {
     case CONVERT_CACHE_NONE:
@@ -62,25 +62,27 @@ static enum copy_writes choose_writes(enum convert_cache cache, bool is_large, u
         return COPY_WRITES_BUFFERED;
     case CONVERT_CACHE_UNSAFE:
         /* More than fits is written at the device's pace, and faster when it starts early. */
-        return bytes > io_memory_bytes() / MEMORY_SHARE ? COPY_WRITES_WINDOWED
-                                                        : COPY_WRITES_BUFFERED;
+        return stored_bytes > io_memory_bytes() / MEMORY_SHARE ? COPY_WRITES_WINDOWED
+                                                               : COPY_WRITES_BUFFERED;
     case CONVERT_CACHE_AUTO:
         break;
     }
-    if (!is_large)
+    if (guest_bytes < LARGE_BYTES)
         return COPY_WRITES_BUFFERED;
     /* A file system puts together what lies in memory; a device has no use for that. */
     return io_file_is_block_device(target) ? COPY_WRITES_DIRECT : COPY_WRITES_WINDOWED;
 }
 
 void copy_policy_choose(struct copy_options *copy, const struct convert_options *options,
-                        struct image *source, struct io *target)
+                        struct image *source, struct target *target)
 {
     struct stored stored = look_at(source);
     bool is_large = image_size(source) >= LARGE_BYTES;
 
     copy->direct_reads = choose_direct_reads(options->source_cache, is_large, &stored);
-    copy->writes = choose_writes(options->target_cache, is_large, stored.bytes, target);
+    if (!copy->unplaced)
+        copy->writes = copy_policy_writes(options->target_cache, image_size(source), stored.bytes,
+                                          target_io(target));
     /* Where nothing is waited for, few buffers stay in the processor's cache. */
     if (copy->depth == 0 && is_warm(&stored) && !copy->direct_reads &&
         copy->writes != COPY_WRITES_DIRECT)

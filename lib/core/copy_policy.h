@@ -11,9 +11,13 @@
 
 /*
  * Set direct_reads, writes and, where it is 0, depth, as was measured to be fastest for this source
- * and target.
+ * and target; copy->unplaced tells that no places are given out.
  */
 void copy_policy_choose(struct copy_options *copy, const struct convert_options *options,
-                        struct image *source, struct io *target);
+                        struct image *source, struct target *target);
+
+/* The same for writes alone, of so many guest bytes, or more than are known of, into places. */
+enum copy_writes copy_policy_writes(enum convert_cache cache, uint64_t guest_bytes,
+                                    uint64_t stored_bytes, struct io *target);
 
 #endif

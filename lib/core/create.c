@@ -10,6 +10,8 @@
 
 #include "base/checked.h"
 #include "core/image.h"
+#include "core/preallocate.h"
+#include "format/gzip_writer.h"
 #include "format/qed_create.h"
 #include "format/raw.h"
 
@@ -19,6 +21,7 @@ void create_options_init(struct create_options *options)
         .format = "qed",
         .cluster_size = QED_CLUSTER_SIZE_DEFAULT,
         .table_size = QED_TABLE_SIZE_DEFAULT,
+        .gzip_level = GZIP_LEVEL_DEFAULT,
     };
 }
 
@@ -50,16 +53,15 @@ static int look_at_backing(struct create_options *options, const char *path,
     return ret;
 }
 
-static bool is_raw(const struct create_options *options)
+bool create_is_raw(const struct create_options *options)
 {
     return strcmp(options->format, "raw") == 0;
 }
 
 int create_prepare(struct create_options *options, const char *path, struct qed_error *error)
 {
-    if (is_raw(options) && options->backing_name)
-        return qed_fail(error, QED_ERR_INVALID,
-                        "Backing file not supported for file format 'raw'");
+    if (create_is_raw(options) && options->backing_name)
+        return qed_fail(error, QED_ERR_INVALID, "Backing file not supported for file format 'raw'");
     if (options->backing_name && !options->unsafe_backing) {
         int ret = look_at_backing(options, path, error);
 
@@ -71,16 +73,25 @@ int create_prepare(struct create_options *options, const char *path, struct qed_
     return QED_OK;
 }
 
-/* Sizes are rounded up to whole sectors. */
-static uint64_t guest_size(const struct create_options *options)
+uint64_t create_round_size(uint64_t bytes)
 {
-    return blocks_for(options->size, RAW_SECTOR_SHIFT) << RAW_SECTOR_SHIFT;
+    return blocks_for(bytes, RAW_SECTOR_SHIFT) << RAW_SECTOR_SHIFT;
 }
 
-static void qed_options(struct qed_create_options *qed, const struct create_options *options)
+uint64_t create_size_max(const struct create_options *options)
+{
+    if (create_is_raw(options))
+        return QED_IMAGE_SIZE_LIMIT;
+    if (!qed_cluster_size_valid(options->cluster_size) ||
+        !qed_table_size_valid(options->table_size))
+        return 0;
+    return qed_image_size_max((uint32_t)options->cluster_size, (uint32_t)options->table_size);
+}
+
+void create_qed_options(struct qed_create_options *qed, const struct create_options *options)
 {
     *qed = (struct qed_create_options){
-        .image_size = guest_size(options),
+        .image_size = create_round_size(options->size),
         .cluster_size = options->cluster_size,
         .table_size = options->table_size,
         .backing_name = options->backing_name,
@@ -91,16 +102,20 @@ static void qed_options(struct qed_create_options *qed, const struct create_opti
 int create_validate(const struct create_options *options, struct qed_error *error)
 {
     struct qed_create_options qed;
+    enum preallocation mode;
+    int ret;
 
     if (options->size > QED_IMAGE_SIZE_LIMIT)
         return qed_fail(error, QED_ERR_INVALID, "Image size is more than a file can have");
-    if (is_raw(options))
-        return QED_OK;
+    ret = preallocation_mode(options, &mode, error);
+    if (ret < 0 || create_is_raw(options))
+        return ret;
     if (options->backing_format && strcmp(options->backing_format, "qed") != 0 &&
         strcmp(options->backing_format, "raw") != 0)
-        return qed_fail(error, QED_ERR_INVALID, "Parameter 'backing-fmt' does not accept value '%s'",
+        return qed_fail(error, QED_ERR_INVALID,
+                        "Parameter 'backing-fmt' does not accept value '%s'",
                         options->backing_format);
-    qed_options(&qed, options);
+    create_qed_options(&qed, options);
     return qed_create_validate(&qed, error);
 }
 
@@ -116,12 +131,14 @@ int create_begin(struct io_replace **out, struct io **io, const char *path,
     ret = io_replace_begin(&replace, path, io, error);
     if (ret < 0)
         return ret;
-    if (is_raw(options)) {
-        ret = io_set_length(*io, guest_size(options), error);
+    if (create_is_raw(options)) {
+        ret = io_set_length(*io, create_round_size(options->size), error);
     } else {
-        qed_options(&qed, options);
+        create_qed_options(&qed, options);
         ret = qed_create(*io, &qed, error);
     }
+    if (ret == QED_OK)
+        ret = preallocation_prepare(*io, options, error);
     if (ret < 0) {
         io_replace_end(replace);
         return ret;
@@ -136,6 +153,8 @@ int create_image(const char *path, const struct create_options *options, struct 
     struct io *io;
     int ret = create_begin(&replace, &io, path, options, error);
 
+    if (ret == QED_OK)
+        ret = preallocation_fill(io, options, error);
     if (ret == QED_OK)
         ret = io_replace_publish(replace, error);
     io_replace_end(replace);

@@ -5,6 +5,7 @@
  */
 #include "core/image.h"
 
+#include <limits.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -50,8 +51,7 @@ static bool names_protocol(const char *name)
     return name[plain] == ':';
 }
 
-static int check_backing_name(const char *name, enum image_backing policy,
-                              struct qed_error *error)
+static int check_backing_name(const char *name, enum image_backing policy, struct qed_error *error)
 {
     if (policy == IMAGE_BACKING_NONE)
         return qed_fail(error, QED_ERR_BACKING,
@@ -81,8 +81,7 @@ static int choose_driver(struct layer *layer, const char *format, struct qed_err
 }
 
 /* Refuse a file that the chain has already; its own name is the one that comes up again. */
-static int check_loop(const struct image *image, const struct layer *layer,
-                      struct qed_error *error)
+static int check_loop(const struct image *image, const struct layer *layer, struct qed_error *error)
 {
     for (unsigned int i = 0; i < image->depth; i++) {
         if (io_identity_equal(&image->layers[i].file.identity, &layer->file.identity))
@@ -252,18 +251,43 @@ bool image_layers_same_file(const struct image *a, unsigned int depth_a, const s
     return io_identity_equal(&a->layers[depth_a].file.identity, &b->layers[depth_b].file.identity);
 }
 
+bool image_uses_identity(const struct image *image, const struct io_identity *identity)
+{
+    for (unsigned int i = 0; i < image->depth; i++) {
+        if (io_identity_equal(&image->layers[i].file.identity, identity))
+            return true;
+    }
+    return false;
+}
+
+static bool ends_in_chain(const struct image *image, unsigned int depth, const struct image *base)
+{
+    if (image_depth(image) - depth != image_depth(base))
+        return false;
+    for (unsigned int i = 0; i < image_depth(base); i++) {
+        if (!image_layers_same_file(image, depth + i, base, i) ||
+            strcmp(image_format(image, depth + i), image_format(base, i)) != 0)
+            return false;
+    }
+    return true;
+}
+
+unsigned int image_common_depth(const struct image *image, const struct image *base)
+{
+    for (unsigned int depth = 0; base && depth < image_depth(image); depth++) {
+        if (ends_in_chain(image, depth, base))
+            return depth;
+    }
+    return UINT_MAX;
+}
+
 bool image_uses_file(const struct image *image, const char *path)
 {
     struct io_file_info info;
     bool exists;
 
-    if (io_file_query(path, &exists, &info, NULL) < 0 || !exists)
-        return false;
-    for (unsigned int i = 0; i < image->depth; i++) {
-        if (io_identity_equal(&image->layers[i].file.identity, &info.identity))
-            return true;
-    }
-    return false;
+    return io_file_query(path, &exists, &info, NULL) == QED_OK && exists &&
+           image_uses_identity(image, &info.identity);
 }
 
 struct qed_image *image_qed(struct image *image, unsigned int depth)
@@ -313,8 +337,7 @@ int image_next_run(struct image *image, uint64_t virt_off, uint64_t max_len, str
     while (ret == QED_OK && run->length < max_len) {
         struct extent next;
 
-        ret = run_through_chain(image, virt_off + run->length, max_len - run->length, &next,
-                                error);
+        ret = run_through_chain(image, virt_off + run->length, max_len - run->length, &next, error);
         if (ret == QED_ERR_CORRUPT)
             return QED_OK; /* met again when the caller asks for that offset */
         if (ret < 0 || !extent_continues(run, &next))
@@ -327,8 +350,8 @@ int image_next_run(struct image *image, uint64_t virt_off, uint64_t max_len, str
 int image_read_run(struct image *image, const struct extent *run, uint64_t in_run, void *buffer,
                    size_t len, struct qed_error *error)
 {
-    int ret = io_read_sectors(image->layers[run->depth].io, buffer, len, run->file_off + in_run,
-                              error);
+    int ret =
+        io_read_sectors(image->layers[run->depth].io, buffer, len, run->file_off + in_run, error);
 
     if (ret < 0)
         return qed_fail_prefix(error, ret, "'%s'", image->layers[run->depth].path);
@@ -355,4 +378,15 @@ int image_read(struct image *image, uint64_t virt_off, void *buffer, size_t len,
         len -= (size_t)run.length;
     }
     return QED_OK;
+}
+
+int image_read_below(void *context, uint64_t virt_off, void *buffer, size_t len,
+                     struct qed_error *error)
+{
+    struct image *image = context;
+    uint64_t size = image_size(image);
+    size_t inside = virt_off < size ? (size_t)min_u64(len, size - virt_off) : 0;
+
+    memset((char *)buffer + inside, 0, len - inside);
+    return image_read(image, virt_off, buffer, inside, error);
 }

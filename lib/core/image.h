@@ -11,6 +11,7 @@
 
 #include "base/error.h"
 #include "format/extent.h"
+#include "io/io_file.h"
 
 /* Images in a chain, at most; deeper ones are refused. */
 #define IMAGE_CHAIN_MAX 64
@@ -74,8 +75,17 @@ bool image_backing_is_raw(const struct image *image, unsigned int depth);
 bool image_layers_same_file(const struct image *a, unsigned int depth_a, const struct image *b,
                             unsigned int depth_b);
 
+/*
+ * The depth in image from which on its layers are the chain of base, file by file; UINT_MAX when
+ * there is none, or base is NULL.
+ */
+unsigned int image_common_depth(const struct image *image, const struct image *base);
+
 /* Whether path is one of the files that the chain consists of; false when it does not exist. */
 bool image_uses_file(const struct image *image, const char *path);
+
+/* Whether that file is one of them. */
+bool image_uses_identity(const struct image *image, const struct io_identity *identity);
 
 /*
  * The next run through the whole chain: at most max_len bytes from virt_off on (max_len not 0, the
@@ -89,6 +99,12 @@ int image_next_run(struct image *image, uint64_t virt_off, uint64_t max_len, str
 /* Read guest bytes; the range must lie inside the image. */
 int image_read(struct image *image, uint64_t virt_off, void *buffer, size_t len,
                struct qed_error *error);
+
+/*
+ * A qed_read_below_fn: guest bytes of a backing file, a struct image; zeroes past its end.
+ */
+int image_read_below(void *image, uint64_t virt_off, void *buffer, size_t len,
+                     struct qed_error *error);
 
 /* Read the bytes of a data run, as image_next_run gave it, from in_run bytes into it on. */
 int image_read_run(struct image *image, const struct extent *run, uint64_t in_run, void *buffer,

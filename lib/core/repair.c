@@ -4,6 +4,8 @@
  */
 #include "core/repair.h"
 
+#include <stdlib.h>
+
 #include "base/checked.h"
 #include "core/repair_below.h"
 #include "core/repair_header.h"
@@ -34,6 +36,16 @@ static enum problem_action leak_action(const struct check_report *report,
     return is_punched(plan, finding->file_off, finding->file_len) ? ACTION_PUNCH : ACTION_NONE;
 }
 
+/* What becomes of the end of a file that lies inside a cluster. */
+static enum problem_action length_action(const struct qed_plan *plan)
+{
+    uint64_t length = qed_plan_old_length(plan);
+
+    if (qed_plan_cut_length(plan) < length)
+        return ACTION_CUT;
+    return qed_plan_full_length(plan) > length ? ACTION_EXTEND : ACTION_NONE;
+}
+
 /* What becomes of a finding that is about no entry. */
 static enum problem_action other_action(const struct check_report *report,
                                         const struct qed_plan *plan, const struct problem *finding)
@@ -42,6 +54,8 @@ static enum problem_action other_action(const struct check_report *report,
     case PROBLEM_LEAK:
     case PROBLEM_LEAK_TAIL:
         return leak_action(report, plan, finding);
+    case PROBLEM_FILE_LENGTH:
+        return length_action(plan);
     case PROBLEM_DIRTY:
         return report->mark_cleared ? ACTION_CLEAR_BITS : ACTION_NONE;
     default:
@@ -57,15 +71,39 @@ static bool settles(const struct problem *fix, const struct problem *finding)
             (fix->has_l1_index && problem_kind(finding->id)->severity == SEVERITY_CORRUPTION));
 }
 
-/* Whether an orphaned table has been given a place: that report names the place, too. */
-static bool is_adopted(const struct problem_list *fixes, const struct problem *finding)
+/* Orphaned tables that have been given a place, by where they are in the file. */
+struct adopted {
+    uint64_t *file_offs; /* sorted */
+    size_t count;
+};
+
+static int by_number(const void *a, const void *b)
 {
-    for (size_t i = 0; finding->id == PROBLEM_ORPHAN_TABLE && i < fixes->count; i++) {
-        if (fixes->problems[i].id == PROBLEM_ORPHAN_TABLE &&
-            fixes->problems[i].file_off == finding->file_off)
-            return true;
+    uint64_t x = *(const uint64_t *)a, y = *(const uint64_t *)b;
+
+    return (x > y) - (x < y);
+}
+
+static int list_adopted(struct adopted *adopted, const struct problem_list *fixes,
+                        struct qed_error *error)
+{
+    *adopted = (struct adopted){.file_offs = malloc((fixes->count + 1) * sizeof(uint64_t))};
+    if (!adopted->file_offs)
+        return qed_fail(error, QED_ERR_NO_MEMORY, "out of memory");
+    for (size_t i = 0; i < fixes->count; i++) {
+        if (fixes->problems[i].id == PROBLEM_ORPHAN_TABLE)
+            adopted->file_offs[adopted->count++] = fixes->problems[i].file_off;
     }
-    return false;
+    qsort(adopted->file_offs, adopted->count, sizeof(uint64_t), by_number);
+    return QED_OK;
+}
+
+/* Whether an orphaned table has been given a place: that report names the place, too. */
+static bool is_adopted(const struct adopted *adopted, const struct problem *finding)
+{
+    return finding->id == PROBLEM_ORPHAN_TABLE &&
+           bsearch(&finding->file_off, adopted->file_offs, adopted->count, sizeof(uint64_t),
+                   by_number);
 }
 
 /* What was wrong with the header before it was mended. */
@@ -79,12 +117,25 @@ static void join_header_problems(struct check_report *report)
     }
 }
 
+/* What a fix does about a finding. */
+static void take_over(struct problem *finding, const struct problem *fix)
+{
+    finding->action = fix->action;
+    finding->lost_off = fix->lost_off;
+    finding->lost_len = fix->lost_len;
+}
+
 /* Put the actions to the findings; fixes of what came to light on the way are findings, too. */
-static void join_fixes(struct check_report *report, const struct qed_plan *plan)
+static int join_fixes(struct check_report *report, const struct qed_plan *plan,
+                      struct qed_error *error)
 {
     const struct problem_list *found = &report->first.problems, *fixes = &report->repair.fixes;
+    struct adopted adopted;
     size_t i = 0, j = 0;
+    int ret = list_adopted(&adopted, fixes, error);
 
+    if (ret < 0)
+        return ret;
     problem_list_init(&report->problems, found->limit);
     join_header_problems(report);
     while (i < found->count || j < fixes->count) {
@@ -96,8 +147,8 @@ static void join_fixes(struct check_report *report, const struct qed_plan *plan)
             next = found->problems[i++];
             next.action = other_action(report, plan, &next);
             if (fix && settles(fix, &next))
-                next.action = fixes->problems[j++].action;
-            else if (is_adopted(fixes, &next))
+                take_over(&next, &fixes->problems[j++]);
+            else if (is_adopted(&adopted, &next))
                 continue;
         } else {
             next = fixes->problems[j++];
@@ -107,6 +158,8 @@ static void join_fixes(struct check_report *report, const struct qed_plan *plan)
     report->problems.found =
         max_u64(found->found + report->header_problems.count, report->problems.found);
     problem_list_sort(&report->problems);
+    free(adopted.file_offs);
+    return QED_OK;
 }
 
 static uint64_t fewer(uint64_t before, uint64_t after)
@@ -229,8 +282,11 @@ int repair_image(struct io *io, bool is_open, const struct check_options *option
         report->corruptions_fixed = fewer(corruptions, report->totals.corruptions);
         report->leaks_fixed = fewer(leaks, report->totals.leaks);
     }
-    if (report->planned)
-        join_fixes(report, plan);
+    if (report->planned) {
+        int join_ret = join_fixes(report, plan, ret == QED_OK ? error : NULL);
+
+        ret = ret == QED_OK ? join_ret : ret;
+    }
     qed_plan_free(plan);
     return ret;
 }

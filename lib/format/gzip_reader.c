@@ -18,7 +18,7 @@
 #define CHUNKS 4
 #define IN_BYTES ((size_t)128 << 10)
 
-static const uint8_t magic[] = {0x1f, 0x8b}; /* RFC 1952, 2.3.1 */
+static const uint8_t magic[GZIP_MAGIC_BYTES] = {0x1f, 0x8b}; /* RFC 1952, 2.3.1 */
 
 struct gzip_reader {
     /* The thread's. */
@@ -46,6 +46,11 @@ struct gzip_reader {
     pthread_t thread;
     bool runs;
 };
+
+bool gzip_begins(const uint8_t *bytes, size_t len)
+{
+    return len >= sizeof(magic) && memcmp(bytes, magic, sizeof(magic)) == 0;
+}
 
 /* Have at least want bytes of input, fewer at its end. */
 static int need_input(struct gzip_reader *reader, size_t want, struct qed_error *error)

@@ -9,6 +9,7 @@
 #ifndef FORMAT_GZIP_READER_H
 #define FORMAT_GZIP_READER_H
 
+#include <stdbool.h>
 #include <stddef.h>
 #include <stdint.h>
 
@@ -16,6 +17,11 @@
 #include "io/io_stream.h"
 
 struct gzip_reader;
+
+#define GZIP_MAGIC_BYTES 2
+
+/* Whether len bytes begin as a gzip file does. */
+bool gzip_begins(const uint8_t *bytes, size_t len);
 
 /*
  * Begin to read. in stays the caller's and must outlive the reader, and nobody else may read it

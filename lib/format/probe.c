@@ -22,8 +22,6 @@ static const struct {
     {"parallels", 0, 16, "WithouFreSpacExt"},
 };
 
-#define PROBE_BYTES 512
-
 const struct format_driver *probe_by_name(const char *name)
 {
     for (size_t i = 0; i < sizeof(drivers) / sizeof(drivers[0]); i++) {
@@ -33,13 +31,9 @@ const struct format_driver *probe_by_name(const char *name)
     return NULL;
 }
 
-int probe_io(struct io *io, const struct format_driver **driver, struct qed_error *error)
+int probe_head(const uint8_t head[PROBE_BYTES], const struct format_driver **driver,
+               struct qed_error *error)
 {
-    char head[PROBE_BYTES];
-    int ret = io_read_padded(io, head, sizeof(head), 0, error);
-
-    if (ret < 0)
-        return ret;
     for (size_t i = 0; i < sizeof(foreign_formats) / sizeof(foreign_formats[0]); i++) {
         if (memcmp(head + foreign_formats[i].file_off, foreign_formats[i].magic,
                    foreign_formats[i].len) == 0)
@@ -49,4 +43,12 @@ int probe_io(struct io *io, const struct format_driver **driver, struct qed_erro
     }
     *driver = memcmp(head, "QED", 4) == 0 ? &qed_driver : &raw_driver;
     return QED_OK;
+}
+
+int probe_io(struct io *io, const struct format_driver **driver, struct qed_error *error)
+{
+    uint8_t head[PROBE_BYTES];
+    int ret = io_read_padded(io, head, sizeof(head), 0, error);
+
+    return ret < 0 ? ret : probe_head(head, driver, error);
 }

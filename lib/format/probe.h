@@ -7,6 +7,9 @@
 
 #include "format/driver.h"
 
+/* What probe_head looks at. */
+#define PROBE_BYTES 512
+
 /* The driver of that name ("qed", "raw"); NULL when there is none. */
 const struct format_driver *probe_by_name(const char *name);
 
@@ -16,5 +19,9 @@ const struct format_driver *probe_by_name(const char *name);
  * its metadata would pass for guest data.
  */
 int probe_io(struct io *io, const struct format_driver **driver, struct qed_error *error);
+
+/* The same for bytes that begin an image, zeroes past its end. */
+int probe_head(const uint8_t head[PROBE_BYTES], const struct format_driver **driver,
+               struct qed_error *error);
 
 #endif

@@ -110,8 +110,9 @@ struct problem {
     uint64_t file_off, file_len;
     enum problem_owner other;
     uint64_t other_l1_index, other_l2_index;
-    uint64_t clusters;          /* corruptions or leaks that this finding counts for */
-    enum problem_action action; /* of the repair that is planned or done */
+    uint64_t clusters;           /* corruptions or leaks that this finding counts for */
+    enum problem_action action;  /* of the repair that is planned or done */
+    uint64_t lost_off, lost_len; /* guest bytes that it cannot save: they read as unallocated */
 };
 
 /* The row of an id. */

@@ -83,6 +83,13 @@ int qed_set_need_check(struct qed_image *image, bool need_check, struct qed_erro
     return write_header(image, &changed, error);
 }
 
+int qed_set_image_size(struct qed_image *image, uint64_t size, struct qed_error *error)
+{
+    image->header.image_size = size;
+    image->geometry.image_size = size;
+    return qed_header_write(image->io, &image->header, error);
+}
+
 const char *qed_backing_name(const struct qed_image *image)
 {
     return image->backing_name;

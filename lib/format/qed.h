@@ -51,6 +51,9 @@ int qed_set_need_check(struct qed_image *image, bool need_check, struct qed_erro
  */
 int qed_clear_autoclear(struct qed_image *image, struct qed_error *error);
 
+/* Give an image that nobody else sees yet another size, a multiple of 512; not flushed. */
+int qed_set_image_size(struct qed_image *image, uint64_t size, struct qed_error *error);
+
 /* The backing file's name as stored, NULL when there is none. */
 const char *qed_backing_name(const struct qed_image *image);
 

@@ -3,9 +3,10 @@
  * follow it closely are one read and one write.
  *
  * Where a table is read as data, too, and that entry gets a copy, the table changes only once the
- * copy is in use: until then these bytes are the guest's. Such a cleared entry may point to where
- * the file grows meanwhile. It could not be read before; to change it first could cost what could.
- * SPDX-License-Identifier: MIT
+ * copy is in use: until then these bytes are the guest's. A table may hold entries that read
+ * others: these change level by level, each after all that read what it lies in (qed_moves.h). An
+ * entry that is cleared may point to where the file grows meanwhile: no copy is put there
+ * (qed_repair_moves.c). SPDX-License-Identifier: MIT
  */
 #include "format/qed_apply.h"
 
@@ -54,7 +55,7 @@ enum pass {
     PASS_EARLY,
     PASS_FILL, /* of what the file has grown by, with the copies */
     PASS_MOVE,
-    PASS_SOURCE_MOVE, /* the same words in sources of copies */
+    PASS_SOURCE_MOVE, /* the same words in sources of copies, level by level */
     PASS_SOURCE_L1,
     PASS_SOURCE_MEND,
     PASS_SOURCE_EARLY,
@@ -66,7 +67,8 @@ struct apply {
     const struct qed_plan *plan;
     struct io *io;
     struct qed_plan_sources sources; /* of copies */
-    bool changed; /* an entry was */
+    uint16_t level;                  /* of PASS_SOURCE_MOVE */
+    bool changed;                    /* an entry was */
 };
 
 static enum pass pass_of(const struct apply *apply, const struct qed_plan_word *word)
@@ -84,6 +86,13 @@ static enum pass pass_of(const struct apply *apply, const struct qed_plan_word *
     return passes[word->step][qed_plan_sources_have(&apply->sources, word->file_off)];
 }
 
+/* Whether a word is written in a pass, at the level at hand. */
+static bool is_due(const struct apply *apply, const struct qed_plan_word *word, enum pass pass)
+{
+    return pass_of(apply, word) == pass &&
+           (pass != PASS_SOURCE_MOVE || word->level == apply->level);
+}
+
 /* The words of a pass from index i on that make up one span; *next is the first that does not. */
 static uint64_t span_end(const struct apply *apply, enum pass pass, size_t i, size_t *next)
 {
@@ -96,7 +105,7 @@ static uint64_t span_end(const struct apply *apply, enum pass pass, size_t i, si
 
         if (word->file_off >= end + SPAN_GAP || word->file_off + WORD_BYTES - start > SPAN_BYTES)
             break;
-        if (pass_of(apply, word) == pass)
+        if (is_due(apply, word, pass))
             end = word->file_off + WORD_BYTES;
     }
     return end;
@@ -119,7 +128,7 @@ static int write_span(const struct apply *apply, enum pass pass, size_t first, s
         /* The mark outlasts the plan. */
         if (words[i].file_off == FEATURES_AT)
             value |= QED_FEATURE_NEED_CHECK;
-        if (pass_of(apply, &words[i]) == pass)
+        if (is_due(apply, &words[i], pass))
             le64_store(buffer + (words[i].file_off - start), value);
     }
     return io_write(apply->io, buffer, len, start, error);
@@ -139,7 +148,7 @@ static int write_words(const struct apply *apply, enum pass pass, bool *any,
         uint64_t end;
 
         next = i + 1;
-        if (pass_of(apply, &words[i]) != pass)
+        if (!is_due(apply, &words[i], pass))
             continue;
         *any = true;
         end = span_end(apply, pass, i, &next);
@@ -149,6 +158,26 @@ static int write_words(const struct apply *apply, enum pass pass, bool *any,
     return ret;
 }
 
+static int write_pass(struct apply *apply, enum pass pass, struct qed_error *error)
+{
+    bool any;
+    int ret = write_words(apply, pass, &any, error);
+
+    apply->changed = apply->changed || any;
+    return ret == QED_OK && any ? io_flush(apply->io, error) : ret;
+}
+
+static uint16_t highest_level(const struct qed_plan *plan)
+{
+    size_t count;
+    const struct qed_plan_word *words = qed_plan_words(plan, &count);
+    uint16_t highest = 0;
+
+    for (size_t i = 0; i < count; i++)
+        highest = words[i].level > highest ? words[i].level : highest;
+    return highest;
+}
+
 /* The passes from first to last, each durable before the next. */
 static int write_passes(struct apply *apply, enum pass first, enum pass last,
                         struct qed_error *error)
@@ -156,12 +185,12 @@ static int write_passes(struct apply *apply, enum pass first, enum pass last,
     int ret = QED_OK;
 
     for (int pass = (int)first; ret == QED_OK && pass <= (int)last; pass++) {
-        bool any;
+        int levels = pass == PASS_SOURCE_MOVE ? highest_level(apply->plan) : 0;
 
-        ret = write_words(apply, (enum pass)pass, &any, error);
-        apply->changed = apply->changed || any;
-        if (ret == QED_OK && any)
-            ret = io_flush(apply->io, error);
+        for (int level = 0; ret == QED_OK && level <= levels; level++) {
+            apply->level = (uint16_t)level;
+            ret = write_pass(apply, (enum pass)pass, error);
+        }
     }
     return ret;
 }

@@ -26,6 +26,7 @@ struct qed_build {
     struct qed_image *image;
     struct gathered *gathered; /* in L1 order */
     size_t count, most;
+    uint64_t next; /* guest offset behind the last call's */
     struct qed_scan_list written; /* in L1 order */
 };
 
@@ -149,6 +150,9 @@ static int set_entries(struct qed_build *build, uint64_t virt_off, uint64_t coun
     const struct qed_geometry *g = &build->image->geometry;
     int ret = QED_OK;
 
+    if (virt_off < build->next) /* its table may have been written already */
+        return qed_fail(error, QED_ERR_INVALID, "clusters come out of the order of the guest");
+    build->next = virt_off + (count << g->cluster_shift);
     while (ret == QED_OK && count > 0) {
         uint64_t index = qed_l2_index(g, virt_off);
         uint64_t here = min_u64(count, qed_entries(g) - index);

@@ -28,7 +28,7 @@ void qed_build_free(struct qed_build *build);
 
 /*
  * Let count guest clusters from virt_off on, which is aligned, be stored; *file_off is where, all
- * in a row. Calls come in the order of the guest. The file is not made longer.
+ * in a row. Calls come in the order of the guest, else QED_ERR_INVALID. The file is not made longer.
  */
 int qed_build_data(struct qed_build *build, uint64_t virt_off, uint64_t count, uint64_t *file_off,
                    struct qed_error *error);

@@ -14,10 +14,26 @@
 #define REST_BYTES ((size_t)64 << 10)
 
 struct leaks {
-    struct check *check;
+    const struct check *check;
+    struct io_run run; /* of the file, that was looked up last */
     uint64_t looks;
     uint8_t *buffer; /* REST_BYTES */
 };
+
+/* What is left, from file_off on, of the run that file_off lies in; looked up once for each run. */
+static int run_at(struct leaks *leaks, uint64_t file_off, struct io_run *run,
+                  struct qed_error *error)
+{
+    const struct io_run *known = &leaks->run;
+    int ret = QED_OK;
+
+    if (!range_inside(file_off, 1, known->file_off, known->file_off + known->length))
+        ret = io_next_run(leaks->check->image->io, file_off, &leaks->run, error);
+    *run = leaks->run;
+    run->file_off = file_off;
+    run->length -= file_off - known->file_off;
+    return ret;
+}
 
 static enum check_look look_at_bytes(const struct qed_geometry *g, const uint8_t *bytes, size_t len)
 {
@@ -36,10 +52,10 @@ static enum check_look look_at_bytes(const struct qed_geometry *g, const uint8_t
 }
 
 /* Look at one cluster: a little first, which tells in nearly every case, then all of it. */
-static int look_at_cluster(const struct check *check, uint8_t *buffer, uint64_t file_off,
-                           enum check_look *look, struct qed_error *error)
+static int look_at_cluster(struct leaks *leaks, uint64_t file_off, enum check_look *look,
+                           struct qed_error *error)
 {
-    const struct qed_geometry *g = check->geometry;
+    const struct qed_geometry *g = leaks->check->geometry;
     uint64_t end = file_off + g->cluster_size;
     size_t step = LOOK_BYTES;
 
@@ -47,7 +63,7 @@ static int look_at_cluster(const struct check *check, uint8_t *buffer, uint64_t 
     while (file_off < end) {
         struct io_run run;
         enum check_look found;
-        int ret = io_next_run(check->image->io, file_off, &run, error);
+        int ret = run_at(leaks, file_off, &run, error);
 
         if (ret < 0)
             return ret;
@@ -56,10 +72,10 @@ static int look_at_cluster(const struct check *check, uint8_t *buffer, uint64_t 
             continue;
         }
         step = (size_t)min_u64(step, end - file_off);
-        ret = io_read_sectors(check->image->io, buffer, step, file_off, error);
+        ret = io_read_sectors(leaks->check->image->io, leaks->buffer, step, file_off, error);
         if (ret < 0)
             return ret;
-        found = look_at_bytes(g, buffer, step);
+        found = look_at_bytes(g, leaks->buffer, step);
         if (found == CHECK_LOOK_OTHER) {
             *look = CHECK_LOOK_OTHER;
             return QED_OK;
@@ -75,14 +91,14 @@ static int look_at_cluster(const struct check *check, uint8_t *buffer, uint64_t 
 int check_look_at_cluster(const struct check *check, uint64_t file_off, enum check_look *look,
                           struct qed_error *error)
 {
-    uint8_t *buffer = malloc(REST_BYTES);
+    struct leaks leaks = {.check = check, .buffer = malloc(REST_BYTES)};
     int ret = QED_ERR_NO_MEMORY;
 
-    if (buffer)
-        ret = look_at_cluster(check, buffer, file_off, look, error);
+    if (leaks.buffer)
+        ret = look_at_cluster(&leaks, file_off, look, error);
     else
         qed_fail(error, ret, "out of memory");
-    free(buffer);
+    free(leaks.buffer);
     return ret;
 }
 
@@ -90,7 +106,7 @@ static int look_at_leak(struct leaks *leaks, uint64_t file_off, enum check_look 
                         struct qed_error *error)
 {
     leaks->looks++;
-    return look_at_cluster(leaks->check, leaks->buffer, file_off, look, error);
+    return look_at_cluster(leaks, file_off, look, error);
 }
 
 /* How many clusters of a table could be at file_off: 0, or all of it. */
@@ -120,10 +136,9 @@ static void found_range(struct check *check, enum problem_id id, uint64_t file_o
 }
 
 /* Report a leaked range, the tables in it apart. */
-static int report_range(struct leaks *leaks, uint64_t file_off, uint64_t end,
+static int report_range(struct check *check, struct leaks *leaks, uint64_t file_off, uint64_t end,
                         struct qed_error *error)
 {
-    struct check *check = leaks->check;
     const struct qed_geometry *g = check->geometry;
     enum problem_id id = end == g->file_end ? PROBLEM_LEAK_TAIL : PROBLEM_LEAK;
     uint64_t at = file_off;
@@ -131,7 +146,7 @@ static int report_range(struct leaks *leaks, uint64_t file_off, uint64_t end,
     while (end - at >= g->table_bytes && leaks->looks < LOOKS_MAX) {
         struct io_run run;
         bool is_table = false;
-        int ret = io_next_run(check->image->io, at, &run, error);
+        int ret = run_at(leaks, at, &run, error);
 
         if (ret == QED_OK && !run.is_data && run.length >= g->cluster_size) {
             at = min_u64(end, at + round_down(run.length, g->cluster_size));
@@ -181,7 +196,7 @@ int check_leaks(struct check *check, struct qed_error *error)
     while (ret == QED_OK && at < end) {
         uint64_t next = bitmap_next_set(check->used, at);
 
-        ret = report_range(&leaks, at << g->cluster_shift, next << g->cluster_shift, error);
+        ret = report_range(check, &leaks, at << g->cluster_shift, next << g->cluster_shift, error);
         at = bitmap_next_clear(check->used, next);
     }
     free(leaks.buffer);

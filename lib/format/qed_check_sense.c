@@ -4,6 +4,7 @@
  * SPDX-License-Identifier: MIT
  */
 #include "format/qed_check_state.h"
+#include "format/qed_rebuild.h"
 
 /* With fewer entries than this, alignment is chance. */
 #define ENTRIES_ENOUGH 16
@@ -124,9 +125,27 @@ static bool cluster_size_is_wrong(const struct check *check)
     return leaked >= entries;
 }
 
+/*
+ * The header names an L1 that passes for one: an L2 table with few entries, or the L1 of an image
+ * that the guest keeps. Only an offset that no writer gives is doubted, and only where something is
+ * wrong: that the true L1 table is leaked is the least.
+ */
+static int l1_is_elsewhere(const struct check *check, bool *is, struct qed_error *error)
+{
+    const struct qed_geometry *g = check->geometry;
+    uint64_t leaked = bitmap_next_clear(check->used, g->header_bytes >> g->cluster_shift);
+
+    *is = false;
+    if (g->l1_table_offset == g->header_bytes ||
+        (leaked >= bitmap_bit_count(check->used) && check->result->totals.corruptions == 0))
+        return QED_OK;
+    return qed_rebuild_l1_is_elsewhere(check->image->io, &check->image->header, check->options, is,
+                                       error);
+}
+
 int check_sense(const struct check *check, enum problem_id *nonsense, struct qed_error *error)
 {
-    bool is_too_small;
+    bool is_too_small, is_elsewhere = false;
     int ret;
 
     *nonsense = PROBLEM_TABLES_NONSENSE;
@@ -137,7 +156,9 @@ int check_sense(const struct check *check, enum problem_id *nonsense, struct qed
         return QED_OK;
     }
     ret = table_size_is_too_small(check, &is_too_small, error);
-    if (ret == QED_OK && !is_too_small && !table_size_is_too_large(check))
-        *nonsense = PROBLEM_COUNT;
+    if (ret < 0 || is_too_small || table_size_is_too_large(check))
+        return ret;
+    ret = l1_is_elsewhere(check, &is_elsewhere, error);
+    *nonsense = is_elsewhere ? PROBLEM_L1_NONSENSE : PROBLEM_COUNT;
     return ret;
 }

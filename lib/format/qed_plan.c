@@ -263,8 +263,47 @@ void qed_plan_free(struct qed_plan *plan)
     free(plan);
 }
 
-int qed_plan_set(struct qed_plan *plan, uint64_t file_off, uint64_t value, enum qed_plan_step step,
-                 struct qed_error *error)
+/* A copy of count items, and room for one where there are none; NULL without memory. */
+static void *copy_items(const void *items, size_t count, size_t item_bytes)
+{
+    void *copy = calloc(count ? count : 1, item_bytes);
+
+    if (copy && count)
+        memcpy(copy, items, count * item_bytes);
+    return copy;
+}
+
+int qed_plan_save(const struct qed_plan *plan, struct qed_plan **saved, struct qed_error *error)
+{
+    struct qed_plan *copy = copy_items(plan, 1, sizeof(*plan));
+
+    *saved = NULL;
+    if (!copy)
+        return qed_fail(error, QED_ERR_NO_MEMORY, "out of memory");
+    copy->words = copy_items(plan->words, copy->word_room = plan->word_count, sizeof(*copy->words));
+    copy->copies.runs = copy_items(plan->copies.runs, copy->copies.room = plan->copies.count,
+                                   sizeof(*copy->copies.runs));
+    copy->punches.runs = copy_items(plan->punches.runs, copy->punches.room = plan->punches.count,
+                                    sizeof(*copy->punches.runs));
+    if (!copy->words || !copy->copies.runs || !copy->punches.runs) {
+        qed_plan_free(copy);
+        return qed_fail(error, QED_ERR_NO_MEMORY, "out of memory");
+    }
+    *saved = copy;
+    return QED_OK;
+}
+
+void qed_plan_go_back(struct qed_plan *plan, struct qed_plan **saved)
+{
+    struct qed_plan now = *plan;
+
+    *plan = **saved;
+    **saved = now;
+    qed_plan_free(*saved);
+    *saved = NULL;
+}
+
+static int add_word(struct qed_plan *plan, struct qed_plan_word word, struct qed_error *error)
 {
     struct qed_plan_word *words;
 
@@ -272,10 +311,26 @@ int qed_plan_set(struct qed_plan *plan, uint64_t file_off, uint64_t value, enum 
     if (!words)
         return qed_fail(error, QED_ERR_NO_MEMORY, "out of memory");
     plan->words = words;
-    plan->words[plan->word_count] = (struct qed_plan_word){
-        .file_off = file_off, .value = value, .step = step, .order = plan->next_order++};
-    plan->word_count++;
+    word.order = plan->next_order++;
+    plan->words[plan->word_count++] = word;
     return QED_OK;
+}
+
+int qed_plan_set(struct qed_plan *plan, uint64_t file_off, uint64_t value, enum qed_plan_step step,
+                 struct qed_error *error)
+{
+    return add_word(
+        plan, (struct qed_plan_word){.file_off = file_off, .value = value, .step = (uint16_t)step},
+        error);
+}
+
+int qed_plan_move(struct qed_plan *plan, uint64_t file_off, uint64_t value, uint16_t level,
+                  struct qed_error *error)
+{
+    struct qed_plan_word word = {
+        .file_off = file_off, .value = value, .step = QED_PLAN_MOVE, .level = level};
+
+    return add_word(plan, word, error);
 }
 
 static int add_run(struct runs *runs, const struct qed_plan_run *run, struct qed_error *error)
@@ -320,9 +375,7 @@ int qed_plan_allocate(struct qed_plan *plan, uint64_t len, uint64_t align, uint6
     return qed_plan_extend(plan, end, error);
 }
 
-/* Where what is at from is to be had today: of a copy that a round before has planned, its source.
- */
-static uint64_t source_of(const struct qed_plan *plan, uint64_t from, uint64_t len)
+uint64_t qed_plan_source(const struct qed_plan *plan, uint64_t from, uint64_t len)
 {
     size_t i = first_copy(plan, from);
     const struct qed_plan_run *copy;
@@ -337,7 +390,7 @@ static uint64_t source_of(const struct qed_plan *plan, uint64_t from, uint64_t l
 int qed_plan_copy(struct qed_plan *plan, uint64_t from, uint64_t len, uint64_t align, uint64_t *to,
                   struct qed_error *error)
 {
-    struct qed_plan_run run = {.from = source_of(plan, from, len), .len = len};
+    struct qed_plan_run run = {.from = qed_plan_source(plan, from, len), .len = len};
     int ret = qed_plan_allocate(plan, len, align, to, error);
 
     if (ret < 0)

@@ -37,8 +37,9 @@ enum qed_plan_step {
 struct qed_plan_word {
     uint64_t file_off; /* bytes, a multiple of 8 */
     uint64_t value;    /* that it will have */
-    enum qed_plan_step step;
-    uint32_t order; /* the plan's own */
+    uint16_t step;     /* enum qed_plan_step */
+    uint16_t level;    /* of QED_PLAN_MOVE in the source of a copy: after all lower ones */
+    uint32_t order;    /* the plan's own */
 };
 
 /* A run of bytes of the file. For a copy: where it goes; to is at or past the old length. */
@@ -58,6 +59,10 @@ void qed_plan_free(struct qed_plan *plan);
 int qed_plan_set(struct qed_plan *plan, uint64_t file_off, uint64_t value, enum qed_plan_step step,
                  struct qed_error *error);
 
+/* Let an entry name a copy, QED_PLAN_MOVE; where it is one that others read, after lower levels. */
+int qed_plan_move(struct qed_plan *plan, uint64_t file_off, uint64_t value, uint16_t level,
+                  struct qed_error *error);
+
 /* Change the words of the header by which what the file has today is not this one. */
 int qed_plan_set_header(struct qed_plan *plan, const struct qed_header *header,
                         struct qed_error *error);
@@ -75,6 +80,9 @@ int qed_plan_allocate(struct qed_plan *plan, uint64_t len, uint64_t align, uint6
 int qed_plan_copy(struct qed_plan *plan, uint64_t from, uint64_t len, uint64_t align, uint64_t *to,
                   struct qed_error *error);
 
+/* Where what is at from, len bytes, stands in the file today: a planned copy's source, or from. */
+uint64_t qed_plan_source(const struct qed_plan *plan, uint64_t from, uint64_t len);
+
 /* Make the file at least so many bytes long; what is new reads as zeroes. */
 int qed_plan_extend(struct qed_plan *plan, uint64_t length, struct qed_error *error);
 
@@ -84,6 +92,13 @@ int qed_plan_extend(struct qed_plan *plan, uint64_t length, struct qed_error *er
  */
 int qed_plan_punch(struct qed_plan *plan, uint64_t file_off, uint64_t len, struct qed_error *error);
 void qed_plan_cut(struct qed_plan *plan, uint64_t length);
+
+/*
+ * Keep what is planned so far, and go back to it: *saved is used up and NULL then. The view stays
+ * the plan's. qed_plan_free releases what was saved and not gone back to.
+ */
+int qed_plan_save(const struct qed_plan *plan, struct qed_plan **saved, struct qed_error *error);
+void qed_plan_go_back(struct qed_plan *plan, struct qed_plan **saved);
 
 /* End a round: the view shows what was planned so far. */
 void qed_plan_settle(struct qed_plan *plan);

@@ -10,9 +10,6 @@
 #include "base/le.h"
 #include "format/qed_rebuild_state.h"
 
-/* Bytes of tables that are looked at for all candidates together. */
-#define BUDGET (UINT64_C(64) << 30)
-
 /* A candidate that explains so much, and is so sure, makes the pass over the file needless. */
 #define EXPLAINS_ENOUGH 0.8
 #define SURE_ENOUGH 0.95
@@ -52,6 +49,7 @@ static int search(struct rebuild *rebuild, const struct rebuild_candidate **best
         ret = rebuild_try_all(rebuild, error);
     if (ret < 0)
         return ret;
+    rebuild_doubt_header(rebuild);
     rebuild_rank(rebuild, best, second);
     if (*best && (*best)->file >= EXPLAINS_ENOUGH && (*best)->confidence >= SURE_ENOUGH)
         return QED_OK;
@@ -60,6 +58,7 @@ static int search(struct rebuild *rebuild, const struct rebuild_candidate **best
         ret = rebuild_add_places(rebuild, error);
     if (ret == QED_OK)
         ret = rebuild_try_all(rebuild, error);
+    rebuild_doubt_header(rebuild);
     rebuild_rank(rebuild, best, second);
     return ret;
 }
@@ -131,8 +130,10 @@ int qed_rebuild_header(struct io *io, const struct qed_rebuild_options *options,
                        struct qed_rebuild *found, struct qed_error *error)
 {
     static const struct qed_rebuild_options defaults;
-    struct rebuild rebuild = {
-        .io = io, .options = options ? options : &defaults, .found = found, .budget = BUDGET};
+    struct rebuild rebuild = {.io = io,
+                              .options = options ? options : &defaults,
+                              .found = found,
+                              .budget = REBUILD_BUDGET};
     const struct rebuild_candidate *best = NULL, *second = NULL;
     int ret;
 

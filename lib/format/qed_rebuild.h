@@ -56,6 +56,19 @@ struct qed_rebuild {
 int qed_rebuild_header(struct io *io, const struct qed_rebuild_options *options,
                        struct qed_rebuild *found, struct qed_error *error);
 
+/*
+ * Whether the header's l1_table_offset, though plausible, is wrong: there is another place, with
+ * the same geometry, whose tables explain what the header's cannot. To be asked of an image in
+ * which something is wrong: it costs a few times what reading the tables does and, where the
+ * header's L1 explains less than half of the file, a pass over the stored data.
+ *
+ * An L1 where writers put it, right behind the header, is never doubted: much of it may be lost.
+ * scan may be NULL. QED_ERR_STOPPED when asked to stop.
+ */
+int qed_rebuild_l1_is_elsewhere(struct io *io, const struct qed_header *header,
+                                const struct qed_scan_options *scan, bool *is_elsewhere,
+                                struct qed_error *error);
+
 /* Add to plan the words of the header that change. */
 int qed_rebuild_plan_header(struct qed_plan *plan, const struct qed_rebuild *found,
                             struct qed_error *error);

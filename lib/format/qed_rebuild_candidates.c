@@ -59,6 +59,9 @@ static int add(struct rebuild *rebuild, uint32_t cluster_size, uint32_t table_si
     struct qed_geometry ignored;
     struct rebuild_candidate *grown;
 
+    if (rebuild->keeps_geometry &&
+        (cluster_size != rebuild->old.cluster_size || table_size != rebuild->old.table_size))
+        return QED_OK;
     if (qed_header_validate(&header, rebuild->length, &ignored, NULL) < 0)
         return QED_OK;
     grown = array_with_room(rebuild->candidates, rebuild->count, &rebuild->room, sizeof(*grown));

@@ -59,7 +59,7 @@ static double amount(const struct rebuild_candidate *c)
     return 1 - 1 / (double)(UINT64_C(1) << n);
 }
 
-static bool is_usual_place(const struct rebuild_candidate *c)
+bool rebuild_is_usual(const struct rebuild_candidate *c)
 {
     return c->l1_table_offset == (uint64_t)c->header_size * c->cluster_size;
 }
@@ -75,7 +75,7 @@ static double header_worth(const struct rebuild *rebuild, const struct rebuild_c
     double worth = 0;
 
     if (c->fields == 0)
-        worth = is_usual_place(c) ? 0.95 : 0.8;
+        worth = rebuild_is_usual(c) ? 0.95 : 0.8;
     else if (c->fields == 1)
         worth = c->bits == 1 ? 0.9 : 0.6;
     else if (c->fields == 2)
@@ -84,10 +84,10 @@ static double header_worth(const struct rebuild *rebuild, const struct rebuild_c
         worth *= 0.8;
     if (c->fields == 0)
         return worth;
-    if (!is_usual_place(c))
+    if (!rebuild_is_usual(c))
         worth *= 0.5;
     if (c->tables == 0)
-        worth *= 0.7 + 0.3 * explained_share(c);
+        worth *= 0.7 + 0.3 * c->share;
     return worth;
 }
 
@@ -95,11 +95,13 @@ void rebuild_judge(const struct rebuild *rebuild, struct rebuild_candidate *c)
 {
     double sound = soundness(c);
 
-    c->file = c->tables > 0 ? explained_share(c) * sound * amount(c) : 0;
+    c->sound = sound;
+    c->share = explained_share(c);
+    c->file = c->tables > 0 ? c->share * sound * amount(c) : 0;
     if (c->file > 0.99)
         c->file = 0.99;
     /* Where the header puts the L1, and usually, nonsense may be an L1 that was overwritten. */
-    if (c->fields == 0 && is_usual_place(c))
+    if (c->fields == 0 && rebuild_is_usual(c))
         sound = 0.6 + 0.4 * sound;
     c->confidence = 1 - (1 - c->file) * (1 - header_worth(rebuild, c) * sound);
 }
@@ -116,9 +118,9 @@ static bool is_better(const struct rebuild_candidate *a, const struct rebuild_ca
         return a->fields < b->fields;
     if (a->bits != b->bits)
         return a->bits < b->bits;
-    if (is_usual_place(a) != is_usual_place(b))
-        return is_usual_place(a);
-    return a_usual != b_usual ? a_usual : explained_share(a) > explained_share(b);
+    if (rebuild_is_usual(a) != rebuild_is_usual(b))
+        return rebuild_is_usual(a);
+    return a_usual != b_usual ? a_usual : a->share > b->share;
 }
 
 void rebuild_rank(const struct rebuild *rebuild, const struct rebuild_candidate **best,

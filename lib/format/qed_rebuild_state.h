@@ -25,6 +25,9 @@ struct rebuild_candidate {
     uint64_t holes;            /* of these: neither explained nor stored */
     bool table_size_too_small, table_size_too_large, cluster_size_too_small;
     bool l1_starts_empty; /* all of its first cluster: it may start later */
+    bool l1_is_data;      /* L2 entries name clusters of the L1 */
+    double sound;         /* 1: nothing contradicts it, to 0 */
+    double share;         /* of the file that it explains: 0 to 1 */
     double file;          /* how well it explains the file: 0 to 1 */
     double confidence;    /* that and the header taken together: 0 to 1 */
 };
@@ -37,6 +40,9 @@ struct rebuild_place {
 
 #define REBUILD_PLACES_MAX 32
 
+/* Bytes of tables that are looked at for all candidates together. */
+#define REBUILD_BUDGET (UINT64_C(64) << 30)
+
 struct rebuild {
     struct io *io;
     const struct qed_rebuild_options *options;
@@ -45,6 +51,7 @@ struct rebuild {
     uint64_t length;       /* of the file */
     uint64_t budget;       /* bytes of tables that may yet be looked at */
     bool exhausted;        /* not all candidates could be tried */
+    bool keeps_geometry;   /* candidates have the cluster and table size of the header */
     struct rebuild_candidate *candidates;
     size_t count, room;
     /* The pass over the file, if there was one. */
@@ -69,8 +76,17 @@ void rebuild_measure_distance(const struct rebuild *rebuild, struct rebuild_cand
 /* Try all candidates that were not tried yet, until the budget is used up. */
 int rebuild_try_all(struct rebuild *rebuild, struct qed_error *error);
 
-/* Work out file and confidence of a candidate that was tried. */
+/* Work out what a candidate that was tried is worth: sound, share, file and confidence. */
 void rebuild_judge(const struct rebuild *rebuild, struct rebuild_candidate *candidate);
+
+/*
+ * Whether an L1 elsewhere shows that the header's is none. The header's word then counts for
+ * nothing in what its candidate is worth.
+ */
+bool rebuild_doubt_header(struct rebuild *rebuild);
+
+/* Whether the L1 lies where writers put it: behind the header. */
+bool rebuild_is_usual(const struct rebuild_candidate *candidate);
 
 /* The best candidate and the one after it; NULL where there is none. */
 void rebuild_rank(const struct rebuild *rebuild, const struct rebuild_candidate **best,

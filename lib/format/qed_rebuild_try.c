@@ -70,6 +70,7 @@ static bool has_used_tail(const struct qed_walk *walk, uint64_t table_off)
 static void look_for_patterns(struct rebuild_candidate *candidate, const struct qed_walk *walk)
 {
     uint64_t l1 = walk->image.geometry.l1_table_offset;
+    uint64_t l1_cluster = l1 >> walk->image.geometry.cluster_shift;
     uint64_t free_tails = has_free_tail(walk, l1), used_tails = has_used_tail(walk, l1);
     uint64_t all = candidate->tables + 1, first = UINT64_MAX;
 
@@ -83,6 +84,8 @@ static void look_for_patterns(struct rebuild_candidate *candidate, const struct 
         free_tails += has_free_tail(walk, walk->list.tables[i].file_off);
         used_tails += has_used_tail(walk, walk->list.tables[i].file_off);
     }
+    candidate->l1_is_data =
+        bitmap_any_set(walk->repeated, l1_cluster, l1_cluster + candidate->table_size);
     candidate->l1_starts_empty =
         first < UINT64_MAX && first >= candidate->cluster_size / sizeof(uint64_t);
     candidate->table_size_too_small =

@@ -103,16 +103,22 @@ static bool crash_explains(const struct repair *repair, enum problem_id id)
             id == PROBLEM_L2_CUT_SHORT);
 }
 
-void repair_report(struct repair *repair, const struct problem *problem, enum problem_action action)
+int repair_report(struct repair *repair, const struct problem *problem, enum problem_action action,
+                  struct qed_error *error)
 {
     struct qed_repair_report *report = repair->report;
     struct problem fix = *problem;
+    int ret = QED_OK;
 
     fix.action = action;
-    if (action == ACTION_CLEAR)
-        report->guest_lost += fix.virt_len;
-    else if (action != ACTION_LEAVE)
-        report->guest_kept += fix.virt_len;
+    if (action == ACTION_CLEAR) {
+        fix.lost_off = fix.virt_off;
+        fix.lost_len = fix.virt_len;
+    } else if (action != ACTION_LEAVE) {
+        ret = qed_repair_account_add(&repair->account, fix.virt_off, fix.virt_len, false, error);
+    }
+    if (ret == QED_OK)
+        ret = qed_repair_account_add(&repair->account, fix.lost_off, fix.lost_len, true, error);
     /* What two entries name is not what both of them always did. */
     if ((action == ACTION_CLEAR && !crash_explains(repair, fix.id)) || action == ACTION_COPY ||
         action == ACTION_COPY_TABLE)
@@ -120,6 +126,7 @@ void repair_report(struct repair *repair, const struct problem *problem, enum pr
     report->done[action]++;
     repair->planned += action != ACTION_LEAVE;
     problem_list_add(&report->fixes, &fix);
+    return ret;
 }
 
 int repair_set_entry(struct repair *repair, const struct problem *problem, uint64_t table_off,
@@ -127,6 +134,7 @@ int repair_set_entry(struct repair *repair, const struct problem *problem, uint6
 {
     uint64_t index = problem->has_l2_index ? problem->l2_index : problem->l1_index;
     enum qed_plan_step step = QED_PLAN_MEND;
+    int ret;
 
     if (action == ACTION_COPY || action == ACTION_COPY_TABLE)
         step = QED_PLAN_MOVE;
@@ -134,21 +142,31 @@ int repair_set_entry(struct repair *repair, const struct problem *problem, uint6
         step = QED_PLAN_L1;
     else if (action == ACTION_CLEAR)
         step = QED_PLAN_EARLY;
-    repair_report(repair, problem, action);
-    if (action == ACTION_CLEAR && !problem->has_l2_index && repair->options->adopt &&
-        qed_scan_list_add(&repair->lost, index, problem->value, error) < 0)
-        return QED_ERR_NO_MEMORY;
-    return qed_plan_set(repair->plan, table_off + index * sizeof(uint64_t), value, step, error);
+    repair->l1_changed = repair->l1_changed || !problem->has_l2_index;
+    ret = repair_report(repair, problem, action, error);
+    if (ret == QED_OK && !problem->has_l2_index && problem->value >= repair->geometry->file_end)
+        ret = qed_scan_list_add(&repair->gone, index, problem->value, error);
+    if (ret == QED_OK && action == ACTION_CLEAR && !problem->has_l2_index && repair->options->adopt)
+        ret = qed_scan_list_add(&repair->lost, index, problem->value, error);
+    if (ret < 0)
+        return ret;
+    table_off += index * sizeof(uint64_t);
+    if (step == QED_PLAN_MOVE)
+        return qed_plan_move(repair->plan, table_off, value, repair->move_level, error);
+    return qed_plan_set(repair->plan, table_off, value, step, error);
 }
 
 static int clear_autoclear(struct repair *repair, struct qed_error *error)
 {
     const struct qed_header *header = &repair->image->header;
     struct problem problem = {.id = PROBLEM_AUTOCLEAR};
+    int ret;
 
     if (!(header->autoclear_features & ~QED_AUTOCLEAR_KNOWN))
         return QED_OK;
-    repair_report(repair, &problem, ACTION_CLEAR_BITS);
+    ret = repair_report(repair, &problem, ACTION_CLEAR_BITS, error);
+    if (ret < 0)
+        return ret;
     return qed_plan_set(repair->plan, AUTOCLEAR_AT,
                         header->autoclear_features & QED_AUTOCLEAR_KNOWN, QED_PLAN_SETTLE, error);
 }
@@ -163,6 +181,9 @@ static int repair_adopt(struct repair *repair, struct qed_error *error)
     /* Once: copies that a later round makes say nothing of where tables were. */
     if (!repair->options->adopt || repair->has_adopted || !repair->found->totals.leaks)
         return QED_OK;
+    repair->l1_blocked = repair->l1_waits && repair->found->totals.orphans;
+    if (repair->l1_waits)
+        return QED_OK;
     repair->has_adopted = true;
     ret = qed_rebuild_adopt(repair->plan, repair->image, &options, &adopted, error);
     for (size_t i = 0; ret == QED_OK && i < adopted.count; i++) {
@@ -170,10 +191,12 @@ static int repair_adopt(struct repair *repair, struct qed_error *error)
         struct problem problem = qed_check_l1_problem(repair->geometry, PROBLEM_ORPHAN_TABLE,
                                                       adoption->l1_index, adoption->file_off);
 
-        if (adoption->ground != QED_ADOPTION_NONE)
-            repair_report(repair, &problem,
-                          qed_adoption_is_certain(adoption->ground) ? ACTION_ADOPT
-                                                                    : ACTION_ADOPT_GUESS);
+        if (adoption->ground == QED_ADOPTION_NONE)
+            continue;
+        repair->l1_changed = true;
+        ret = repair_report(
+            repair, &problem,
+            qed_adoption_is_certain(adoption->ground) ? ACTION_ADOPT : ACTION_ADOPT_GUESS, error);
     }
     qed_adoption_release(&adopted);
     return ret;
@@ -183,13 +206,16 @@ static int repair_adopt(struct repair *repair, struct qed_error *error)
 static int plan_round(struct repair *repair, struct qed_error *error)
 {
     static int (*const steps[])(struct repair *, struct qed_error *) = {
-        repair_l1,     repair_adopt,    repair_mend_l2,   repair_relink,
+        repair_l1,       repair_adopt,     repair_mend_l2, repair_relink,
         repair_clear_l2, repair_cut_short, repair_shared};
     int ret = QED_OK;
 
-    for (size_t i = 0; ret == QED_OK && !repair->planned && i < sizeof(steps) / sizeof(steps[0]);
+    for (size_t i = 0; ret == QED_OK && !repair->planned && !repair->l1_blocked &&
+                       i < sizeof(steps) / sizeof(steps[0]);
          i++)
         ret = steps[i](repair, error);
+    if (ret == QED_OK && repair->l1_blocked)
+        ret = repair_leave_l1_readers(repair, error);
     bitmap_free(repair->read_tables);
     repair->read_tables = NULL;
     return ret;
@@ -247,33 +273,77 @@ static void take_over(struct qed_check_result *found, struct qed_check_result *f
     first->damaged = first->touching = (struct qed_scan_list){0};
 }
 
+static int plan_rounds(struct repair *repair, struct qed_error *error)
+{
+    int ret = QED_OK;
+
+    repair->planned = 1;
+    repair->looks = LOOKS_MAX;
+    for (int i = 0;
+         ret == QED_OK && repair->planned && repair->found->makes_sense && i < ROUNDS_MAX; i++)
+        ret = do_round(repair, error);
+    return ret;
+}
+
+static void reset_report(struct repair *repair)
+{
+    *repair->report = (struct qed_repair_report){.after = repair->found->totals};
+    problem_list_init(&repair->report->fixes, repair->options->problem_limit);
+    qed_repair_account_free(&repair->account);
+    qed_scan_list_free(&repair->lost);
+    repair->level = repair->level_used = 0;
+}
+
+/*
+ * Where the L1 table is changed and entries that read it as data turn out to get no copy, plan
+ * again without a change of it: what could be read before reads the same.
+ */
+static int plan_all(struct repair *repair, struct qed_error *error)
+{
+    struct qed_plan *before = NULL;
+    int ret = qed_plan_save(repair->plan, &before, error);
+
+    if (ret == QED_OK)
+        ret = plan_rounds(repair, error);
+    if (ret == QED_OK && repair->l1_changed && repair->l1_is_read) {
+        qed_plan_go_back(repair->plan, &before);
+        repair->l1_waits = true;
+        repair->has_adopted = repair->lost_to_damage = false;
+        ret = with_image(repair, check_again, error);
+        problem_list_release(&repair->report->fixes);
+        reset_report(repair);
+        if (ret == QED_OK)
+            ret = plan_rounds(repair, error);
+    }
+    qed_plan_free(before);
+    return ret;
+}
+
 int qed_repair_plan(struct qed_plan *plan, struct qed_check_result *first,
                     const struct qed_repair_options *options, struct qed_repair_report *report,
                     struct qed_error *error)
 {
-    struct qed_check_result found;
-    struct repair repair = {.plan = plan,
-                            .options = options,
-                            .report = report,
-                            .found = &found,
-                            .planned = 1,
-                            .looks = LOOKS_MAX};
+    struct qed_check_result found = {.totals = first->totals};
+    struct repair repair = {.plan = plan, .options = options, .report = report, .found = &found};
     int ret = QED_OK;
 
-    *report = (struct qed_repair_report){.after = first->totals};
-    problem_list_init(&report->fixes, options->problem_limit);
+    reset_report(&repair);
     if (!first->makes_sense)
         return QED_OK;
     take_over(&found, first);
-    for (int i = 0; ret == QED_OK && options->scope == QED_REPAIR_ALL && repair.planned &&
-                    found.makes_sense && i < ROUNDS_MAX;
-         i++)
-        ret = do_round(&repair, error);
+    if (options->scope == QED_REPAIR_ALL)
+        ret = plan_all(&repair, error);
     report->after = found.totals;
     if (ret == QED_OK && found.makes_sense)
         ret = with_image(&repair, plan_rest, error);
+    if (ret == QED_OK)
+        ret = qed_repair_account_sum(&repair.account, &report->guest_lost, &report->guest_kept,
+                                     error);
     qed_plan_settle(plan);
+    qed_repair_account_free(&repair.account);
     qed_scan_list_free(&repair.lost);
+    repair_forget_moves(&repair);
+    qed_scan_list_free(&repair.gone);
     qed_check_release(&found);
     problem_list_sort(&report->fixes);
     return ret;

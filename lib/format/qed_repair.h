@@ -20,11 +20,11 @@ enum qed_repair_scope {
 
 struct qed_repair_options {
     enum qed_repair_scope scope;
-    bool adopt;          /* put lost L2 tables back into the L1 */
-    bool fixed_length;   /* the file cannot grow or be cut: it is a block device */
+    bool adopt;        /* put lost L2 tables back into the L1 */
+    bool fixed_length; /* the file cannot grow or be cut: it is a block device */
     /*
-     * Where there is a backing file: to fill a data cluster that the end of the file cuts short with
-     * what it most likely held. NULL: with zeroes.
+     * Where there is a backing file: to fill a data cluster that the end of the file cuts short
+     * with what it most likely held. NULL: with zeroes.
      */
     qed_read_below_fn *read_below;
     void *below_context;
@@ -48,9 +48,10 @@ struct qed_repair_report {
     struct problem_list fixes;   /* in order, each with its action; the first problem_limit */
     uint64_t done[ACTION_COUNT]; /* how often each action is taken */
     uint64_t guest_lost;         /* bytes that read as unallocated from now on */
-    uint64_t guest_kept;         /* bytes that are saved */
+    uint64_t guest_kept;         /* bytes that are saved; each byte counts once */
     uint64_t copied;             /* bytes of the file */
     uint64_t space_missing;      /* bytes that copies would need, where there is no room; else 0 */
+    bool l1_waits;               /* entries that read it could not be copied: it is left as it is */
     bool tables_wait;            /* shared tables are left: orphans may belong in their place */
     enum qed_leaks_fate leaks;
     uint64_t punched, cut;         /* bytes of the file that are given back */

@@ -81,8 +81,12 @@ static int set_l1_entry(struct repair *repair, const struct problem *problem, ui
                         enum problem_action action, struct qed_error *error)
 {
     const struct qed_geometry *g = repair->geometry;
-    int ret = repair_set_entry(repair, problem, g->l1_table_offset, value, action, error);
+    int ret;
 
+    repair->l1_blocked = repair->l1_waits;
+    if (repair->l1_waits)
+        return repair_report(repair, problem, ACTION_LEAVE, error);
+    ret = repair_set_entry(repair, problem, g->l1_table_offset, value, action, error);
     return ret == QED_OK && value ? repair_claim(repair, value, g->table_bytes, error) : ret;
 }
 
@@ -255,9 +259,9 @@ int repair_l1(struct repair *repair, struct qed_error *error)
     int ret = qed_scan_l1(repair->image, l1_piece, &l1, error);
 
     qed_scan_list_sort(&l1.valid);
-    if (ret == QED_OK && !repair->planned)
+    if (ret == QED_OK && !repair->planned && !repair->l1_blocked)
         ret = repair_overlaps(repair, &l1.valid, error);
-    if (ret == QED_OK && !repair->planned)
+    if (ret == QED_OK && !repair->planned && !repair->l1_blocked)
         ret = judge_tables(repair, &l1.valid, error);
     qed_scan_list_free(&l1.valid);
     return ret;

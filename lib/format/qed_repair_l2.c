@@ -1,10 +1,7 @@
 /*
- * L2 entries that are invalid, and what the end of the file has cut short.
+ * L2 entries that are invalid.
  * SPDX-License-Identifier: MIT
  */
-#include <stdlib.h>
-
-#include "base/le.h"
 #include "format/qed_repair_state.h"
 
 /* An entry at hand, with its neighbours in the table. */
@@ -14,8 +11,9 @@ struct place {
 };
 
 /*
- * Whether a neighbour names a cluster, its low bits aside, or would but for one flipped bit; not for
- * the same bit as ours: that is the distance between the parts of a file that was cut, not chance.
+ * Whether a neighbour names a cluster, its low bits aside, or would but for one flipped bit; not
+ * for the same bit as ours: that is the distance between the parts of a file that was cut, not
+ * chance.
  */
 static bool names_nearly(const struct qed_geometry *g, uint64_t neighbour, uint64_t cluster,
                          uint64_t our_bit)
@@ -156,86 +154,6 @@ int repair_clear_l2(struct repair *repair, struct qed_error *error)
     return repair_scan_damaged(repair, false, clear_piece, repair, error);
 }
 
-/* Let the file reach to the end of what begins at file_off. */
-static int extend(struct repair *repair, const struct problem *problem, uint64_t len,
-                  struct qed_error *error)
-{
-    if (repair->options->fixed_length) {
-        repair_report(repair, problem, ACTION_LEAVE);
-        return QED_OK;
-    }
-    repair_report(repair, problem, ACTION_EXTEND);
-    return qed_plan_extend(repair->plan, problem->value + len, error);
-}
-
-#define FILL_BYTES ((size_t)64 << 10)
-
-/* Plan the words of a range, of which the bytes before kept_end stay what the file has today. */
-static int plan_words(struct repair *repair, uint64_t file_off, uint64_t kept_end, uint8_t *bytes,
-                      size_t len, struct qed_error *error)
-{
-    int ret = QED_OK;
-
-    if (file_off < kept_end)
-        ret = io_read(repair->image->io, bytes, (size_t)(kept_end - file_off), file_off, error);
-    for (size_t i = 0; ret == QED_OK && i < len; i += sizeof(uint64_t)) {
-        uint64_t word = le64_load(bytes + i);
-
-        if (word)
-            ret = qed_plan_set(repair->plan, file_off + i, word, QED_PLAN_MOVE, error);
-    }
-    return ret;
-}
-
-/*
- * Fill a cluster that is cut short with what the backing file has there: when it was allocated, all
- * of it that the guest did not write was copied from there.
- */
-static int fill_from_below(struct repair *repair, const struct problem *problem,
-                           struct qed_error *error)
-{
-    const struct qed_repair_options *options = repair->options;
-    uint64_t kept_end = repair->geometry->file_length;
-    uint64_t at = round_down(kept_end, sizeof(uint64_t));
-    uint64_t end = problem->value + problem->virt_len;
-    uint8_t *bytes = malloc(FILL_BYTES);
-    int ret = bytes ? QED_OK : qed_fail(error, QED_ERR_NO_MEMORY, "out of memory");
-
-    while (ret == QED_OK && at < end) {
-        size_t len = (size_t)min_u64(FILL_BYTES, end - at);
-
-        ret = options->read_below(options->below_context, problem->virt_off + (at - problem->value),
-                                  bytes, len, error);
-        if (ret == QED_OK)
-            ret = plan_words(repair, at, kept_end, bytes, len, error);
-        at += len;
-    }
-    free(bytes);
-    return ret;
-}
-
-static int cut_data_piece(void *context, const struct qed_scan_piece *piece,
-                          struct qed_error *error)
-{
-    struct repair *repair = context;
-    const struct qed_geometry *g = repair->geometry;
-    int ret = QED_OK;
-
-    for (size_t i = 0; ret == QED_OK && i < piece->count; i++) {
-        uint64_t entry = piece->entries[i];
-        struct problem problem;
-
-        if (entry <= QED_ENTRY_ZERO || qed_check_l2_entry(g, entry) != PROBLEM_L2_CUT_SHORT)
-            continue;
-        problem = qed_check_l2_problem(g, PROBLEM_L2_CUT_SHORT, piece->table->l1_index,
-                                       piece->first_index + i, entry);
-        ret = extend(repair, &problem, g->cluster_size, error);
-        if (ret == QED_OK && !repair->options->fixed_length && repair->options->read_below)
-            ret = fill_from_below(repair, &problem, error);
-    }
-    return ret;
-}
-
 /* Whether the end of the file goes through an entry: what is there of it names anything. */
 static bool is_cut(const struct repair *repair, const struct qed_scan_piece *piece, size_t at)
 {
@@ -255,10 +173,6 @@ static int clear_cut(struct repair *repair, const struct qed_scan_piece *piece, 
                             ACTION_CLEAR, error);
 }
 
-/*
- * Of a table that is cut short itself, or read as data until that has a copy: what points past the
- * end of the file as it is must not come to point into what it grows by.
- */
 static int past_end_piece(void *context, const struct qed_scan_piece *piece,
                           struct qed_error *error)
 {
@@ -279,50 +193,32 @@ static int past_end_piece(void *context, const struct qed_scan_piece *piece,
     return ret;
 }
 
-static int cut_table_piece(void *context, const struct qed_scan_piece *piece,
-                           struct qed_error *error)
+int repair_past_end(struct repair *repair, const struct qed_scan_table *table,
+                    struct qed_error *error)
 {
-    struct repair *repair = context;
-    const struct qed_geometry *g = repair->geometry;
-    int ret = QED_OK;
-
-    for (size_t i = 0; ret == QED_OK && i < piece->count; i++) {
-        uint64_t entry = piece->entries[i];
-        struct qed_scan_table table = {.l1_index = piece->first_index + i, .file_off = entry};
-        struct problem problem;
-
-        if (entry == QED_ENTRY_UNALLOCATED || qed_check_l1_entry(g, entry) != PROBLEM_L1_CUT_SHORT)
-            continue;
-        problem = qed_check_l1_problem(g, PROBLEM_L1_CUT_SHORT, table.l1_index, entry);
-        ret = extend(repair, &problem, g->table_bytes, error);
-        if (ret == QED_OK && !repair->options->fixed_length)
-            ret = qed_scan_table(repair->image, &table, past_end_piece, repair, error);
-    }
-    return ret;
+    return qed_scan_table(repair->image, table, past_end_piece, repair, error);
 }
 
-int repair_cut_short(struct repair *repair, struct qed_error *error)
+static int past_end_of_read_piece(void *context, const struct qed_scan_piece *piece,
+                                  struct qed_error *error)
 {
-    const struct qed_scan_list *damaged = &repair->found->damaged;
-    int ret = qed_scan_l1(repair->image, cut_table_piece, repair, error);
-
-    for (size_t i = 0; ret == QED_OK && i < damaged->count; i++)
-        ret = qed_scan_table(repair->image, &damaged->tables[i], cut_data_piece, repair, error);
-    return ret;
+    if (repair_stays_read(context, piece->table->file_off))
+        return QED_OK;
+    return past_end_piece(context, piece, error);
 }
 
 int repair_past_end_of_read_tables(struct repair *repair, struct qed_error *error)
 {
-    return repair_scan_damaged(repair, true, past_end_piece, repair, error);
+    return repair_scan_damaged(repair, true, past_end_of_read_piece, repair, error);
 }
 
 static int leave_piece(void *context, const struct qed_scan_piece *piece, struct qed_error *error)
 {
     struct repair *repair = context;
     const struct qed_geometry *g = repair->geometry;
+    int ret = QED_OK;
 
-    (void)error;
-    for (size_t i = 0; i < piece->count; i++) {
+    for (size_t i = 0; ret == QED_OK && i < piece->count; i++) {
         uint64_t entry = piece->entries[i];
         enum problem_id id = entry > QED_ENTRY_ZERO ? qed_check_l2_entry(g, entry) : PROBLEM_COUNT;
         struct problem problem;
@@ -331,9 +227,9 @@ static int leave_piece(void *context, const struct qed_scan_piece *piece, struct
             continue;
         problem =
             qed_check_l2_problem(g, id, piece->table->l1_index, piece->first_index + i, entry);
-        repair_report(repair, &problem, ACTION_LEAVE);
+        ret = repair_report(repair, &problem, ACTION_LEAVE, error);
     }
-    return QED_OK;
+    return ret;
 }
 
 int repair_leave_read_tables(struct repair *repair, struct qed_error *error)

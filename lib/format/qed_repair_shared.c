@@ -8,6 +8,7 @@
 #include <stddef.h>
 
 enum mode {
+    FIND,  /* the entries that need copies */
     COUNT, /* the bytes that copies need */
     COPY,
     LEAVE, /* say that they stay as they are */
@@ -16,24 +17,37 @@ enum mode {
 struct sharing {
     struct repair *repair;
     enum mode mode;
+    bool only_on_l1;     /* data entries that name anything else are passed over */
     struct bitmap *seen; /* shared clusters that an entry before has named */
     uint64_t bytes;      /* that copies need */
     uint64_t new_table;  /* file offset of the table that gets copies of a table's clusters */
 };
 
-static int copy_cluster(struct sharing *sharing, const struct problem *problem, uint64_t table_off,
+static int copy_cluster(struct sharing *sharing, struct problem *problem, uint64_t table_off,
                         struct qed_error *error)
 {
     struct repair *repair = sharing->repair;
     uint64_t cluster_size = repair->geometry->cluster_size, to;
+    uint64_t word_off = table_off + problem->l2_index * sizeof(uint64_t);
     int ret;
 
-    sharing->bytes += cluster_size;
-    if (sharing->mode == LEAVE)
-        repair_report(repair, problem, ACTION_LEAVE);
-    if (sharing->mode != COPY)
+    if (sharing->mode == FIND)
+        return repair_add_move(repair, word_off, problem->value, error);
+    if (sharing->mode != LEAVE && !repair_can_move(repair, word_off))
         return QED_OK;
-    ret = qed_plan_copy(repair->plan, problem->value, cluster_size, cluster_size, &to, error);
+    sharing->bytes += cluster_size;
+    if (sharing->mode == LEAVE) {
+        repair->l1_is_read = repair->l1_is_read || problem->id == PROBLEM_L2_ON_L1;
+        return repair_report(repair, problem, ACTION_LEAVE, error);
+    }
+    if (sharing->mode == COUNT)
+        return QED_OK;
+    repair_lose_cut(repair, problem);
+    ret = repair_pass_named(repair, cluster_size, error);
+    if (ret == QED_OK)
+        ret = qed_plan_copy(repair->plan, problem->value, cluster_size, cluster_size, &to, error);
+    if (ret == QED_OK)
+        ret = repair_fill(repair, problem, to, error);
     return ret < 0 ? ret : repair_set_entry(repair, problem, table_off, to, ACTION_COPY, error);
 }
 
@@ -76,7 +90,7 @@ static int shared_piece(void *context, const struct qed_scan_piece *piece, struc
             !bitmap_test(repair->found->shared, entry >> g->cluster_shift))
             continue;
         ret = judge_entry(sharing, entry, &id, error);
-        if (ret < 0 || id == PROBLEM_COUNT)
+        if (ret < 0 || id == PROBLEM_COUNT || (sharing->only_on_l1 && id != PROBLEM_L2_ON_L1))
             continue;
         problem =
             qed_check_l2_problem(g, id, piece->table->l1_index, piece->first_index + i, entry);
@@ -86,26 +100,43 @@ static int shared_piece(void *context, const struct qed_scan_piece *piece, struc
 }
 
 /* An entry of a table that is copied for another L1 entry: it gets a copy of its cluster, too. */
+static int copy_entry(struct sharing *sharing, struct problem *problem, uint64_t word_off,
+                      struct qed_error *error)
+{
+    struct repair *repair = sharing->repair;
+    uint64_t cluster_size = repair->geometry->cluster_size, to = problem->value;
+    int ret = QED_OK;
+
+    if (to != QED_ENTRY_ZERO)
+        ret = repair_pass_named(repair, cluster_size, error);
+    if (ret == QED_OK && to != QED_ENTRY_ZERO)
+        ret = qed_plan_copy(repair->plan, problem->value, cluster_size, cluster_size, &to, error);
+    if (ret == QED_OK && to != QED_ENTRY_ZERO)
+        ret = repair_fill(repair, problem, to, error);
+    repair_lose_cut(repair, problem);
+    if (ret == QED_OK && to != QED_ENTRY_ZERO)
+        ret = qed_repair_account_add(&repair->account, problem->lost_off, problem->lost_len, true,
+                                     error);
+    return ret < 0 ? ret : qed_plan_set(repair->plan, word_off, to, QED_PLAN_MOVE, error);
+}
+
 static int table_piece(void *context, const struct qed_scan_piece *piece, struct qed_error *error)
 {
     struct sharing *sharing = context;
-    struct repair *repair = sharing->repair;
-    uint64_t cluster_size = repair->geometry->cluster_size;
+    const struct qed_geometry *g = sharing->repair->geometry;
     int ret = QED_OK;
 
     for (size_t i = 0; ret == QED_OK && i < piece->count; i++) {
-        uint64_t entry = piece->entries[i];
-        uint64_t word_off = sharing->new_table + (piece->first_index + i) * sizeof(uint64_t);
+        uint64_t entry = piece->entries[i], index = piece->first_index + i;
+        struct problem problem;
 
         if (entry == QED_ENTRY_UNALLOCATED)
             continue;
-        sharing->bytes += entry == QED_ENTRY_ZERO ? 0 : cluster_size;
+        sharing->bytes += entry == QED_ENTRY_ZERO ? 0 : g->cluster_size;
         if (sharing->mode == COUNT)
             continue;
-        if (entry != QED_ENTRY_ZERO)
-            ret = qed_plan_copy(repair->plan, entry, cluster_size, cluster_size, &entry, error);
-        if (ret == QED_OK)
-            ret = qed_plan_set(repair->plan, word_off, entry, QED_PLAN_MOVE, error);
+        problem = qed_check_l2_problem(g, PROBLEM_L2_SHARED, piece->table->l1_index, index, entry);
+        ret = copy_entry(sharing, &problem, sharing->new_table + index * sizeof(uint64_t), error);
     }
     return ret;
 }
@@ -119,22 +150,23 @@ static int copy_table(struct sharing *sharing, uint64_t l1_index, uint64_t table
     struct problem problem = qed_check_l1_problem(g, PROBLEM_L1_SAME_TABLE, l1_index, table_off);
     int ret = QED_OK;
 
-    if (sharing->mode == LEAVE) {
-        repair_report(repair, &problem, ACTION_LEAVE);
-        return QED_OK;
-    }
+    if (sharing->mode == LEAVE)
+        return repair_report(repair, &problem, ACTION_LEAVE, error);
     /* Its entries may be put right once nothing reads it as data. */
     if (qed_scan_list_find(&repair->found->damaged, table_off))
         return QED_OK;
     sharing->bytes += g->table_bytes;
     if (sharing->mode == COPY)
+        ret = repair_pass_named(repair, g->table_bytes, error);
+    if (ret == QED_OK && sharing->mode == COPY)
         ret = qed_plan_allocate(repair->plan, g->table_bytes, g->cluster_size, &sharing->new_table,
                                 error);
-    if (ret == QED_OK)
-        ret = qed_scan_table(repair->image, &table, table_piece, sharing, error);
+    repair->move_level = repair->level;
     if (ret == QED_OK && sharing->mode == COPY)
         ret = repair_set_entry(repair, &problem, g->l1_table_offset, sharing->new_table,
                                ACTION_COPY_TABLE, error);
+    if (ret == QED_OK)
+        ret = qed_scan_table(repair->image, &table, table_piece, sharing, error);
     return ret;
 }
 
@@ -177,23 +209,40 @@ static int walk_tables(struct sharing *sharing, struct qed_error *error)
 
 typedef int walk_fn(struct sharing *sharing, struct qed_error *error);
 
+static int run_walk(struct sharing *sharing, walk_fn *fn, struct qed_error *error)
+{
+    int ret = QED_ERR_NO_MEMORY;
+
+    sharing->seen = bitmap_new(bitmap_bit_count(sharing->repair->found->used));
+    if (sharing->seen)
+        ret = fn(sharing, error);
+    else
+        qed_fail(error, ret, "out of memory");
+    bitmap_free(sharing->seen);
+    return ret;
+}
+
 static int walk(struct repair *repair, walk_fn *fn, enum mode mode, uint64_t *bytes,
                 struct qed_error *error)
 {
-    struct sharing sharing = {
-        .repair = repair, .mode = mode, .seen = bitmap_new(bitmap_bit_count(repair->found->used))};
-    int ret = QED_ERR_NO_MEMORY;
+    struct sharing sharing = {.repair = repair, .mode = mode};
+    int ret = run_walk(&sharing, fn, error);
 
-    if (sharing.seen)
-        ret = fn(&sharing, error);
-    else
-        qed_fail(error, ret, "out of memory");
-    bitmap_free(sharing.seen);
     *bytes = sharing.bytes;
     return ret;
 }
 
-static bool fits(const struct repair *repair, uint64_t bytes)
+int repair_leave_l1_readers(struct repair *repair, struct qed_error *error)
+{
+    struct sharing sharing = {.repair = repair, .mode = LEAVE, .only_on_l1 = true};
+    int ret = run_walk(&sharing, walk_data, error);
+
+    repair->report->l1_waits = true;
+    repair->report->space_missing = sharing.bytes;
+    return ret;
+}
+
+bool repair_fits(const struct repair *repair, uint64_t bytes)
 {
     uint64_t free_bytes = repair->options->free_bytes, copied = repair->report->copied;
 
@@ -208,12 +257,30 @@ static int copy_all(struct repair *repair, walk_fn *fn, struct qed_error *error)
 
     if (ret < 0 || bytes == 0)
         return ret;
-    if (!fits(repair, bytes)) {
+    if (!repair_fits(repair, bytes)) {
         repair->report->space_missing += bytes;
         return QED_OK;
     }
     ret = walk(repair, fn, COPY, &bytes, error);
     repair->report->copied += bytes;
+    return ret;
+}
+
+/* The data entries, as far as there is an order in which they can be changed; then the others. */
+static int copy_data(struct repair *repair, struct qed_error *error)
+{
+    uint64_t bytes;
+    int ret;
+
+    repair_forget_moves(repair);
+    ret = walk(repair, walk_data, FIND, &bytes, error);
+    if (ret == QED_OK)
+        ret = repair_order_moves(repair, error);
+    if (ret == QED_OK)
+        ret = copy_all(repair, walk_data, error);
+    if (ret == QED_OK && !repair->planned)
+        ret = repair_move_stuck_tables(repair, error);
+    repair->level = repair->level_used;
     return ret;
 }
 
@@ -230,6 +297,7 @@ static int leave_rest(struct repair *repair, bool wait, struct qed_error *error)
     if (ret == QED_OK)
         ret = walk(repair, walk_tables, LEAVE, &bytes, error);
     report->tables_wait = wait && report->done[ACTION_LEAVE] > left;
+    report->l1_waits = repair->l1_waits && !wait && report->done[ACTION_LEAVE] > left;
     return ret;
 }
 
@@ -247,10 +315,10 @@ int repair_shared(struct repair *repair, struct qed_error *error)
     repair->report->space_missing = 0;
     if (bitmap_next_set(repair->found->shared, 0) == bitmap_bit_count(repair->found->shared))
         return QED_OK;
-    ret = copy_all(repair, walk_data, error);
+    ret = copy_data(repair, error);
     if (ret == QED_OK && repair->planned)
         return repair_past_end_of_read_tables(repair, error);
-    if (ret == QED_OK && !wait)
+    if (ret == QED_OK && !wait && !repair->l1_waits)
         ret = copy_all(repair, walk_tables, error);
     return ret < 0 || repair->planned ? ret : leave_rest(repair, wait, error);
 }

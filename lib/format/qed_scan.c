@@ -8,8 +8,7 @@
 
 #include "base/array.h"
 #include "base/le.h"
-
-#define BUFFER_BYTES ((size_t)64 << 10)
+#include "format/qed_scan_plan.h"
 
 int qed_scan_list_add(struct qed_scan_list *list, uint64_t l1_index, uint64_t file_off,
                       struct qed_error *error)
@@ -80,42 +79,25 @@ static int scan_bytes(struct qed_image *image, struct qed_scan_piece *piece, uin
 static int scan_table(struct qed_image *image, const struct qed_scan_table *table, size_t number,
                       uint64_t *buffer, qed_scan_fn *fn, void *context, struct qed_error *error)
 {
-    uint64_t table_bytes = image->geometry.table_bytes;
     uint64_t carry = 0;
     struct qed_scan_piece piece = {.table = table, .table_number = number, .carry = &carry};
     uint64_t at = 0;
+    size_t len = 1;
+    int ret = QED_OK;
 
-    while (at < table_bytes) {
-        struct io_run run;
-        uint64_t end;
-        int ret = io_next_run(image->io, table->file_off + at, &run, error);
-
-        if (ret < 0)
-            return ret;
-        if (run.length == 0)
-            break; /* the file was cut while we read */
-        if (!run.is_data) {
-            /* Whole entries, wherever the file system's blocks end. */
-            at = max_u64(round_down(at + run.length, sizeof(uint64_t)), at + sizeof(uint64_t));
-            continue;
-        }
-        end = min_u64(at + blocks_for(run.length, 9) * QED_SECTOR, table_bytes);
-        while (at < end) {
-            size_t step = (size_t)min_u64(end - at, BUFFER_BYTES);
-
-            ret = scan_bytes(image, &piece, at, step, buffer, fn, context, error);
-            if (ret < 0)
-                return ret;
-            at += step;
-        }
+    while (ret == QED_OK && len > 0) {
+        ret = qed_scan_next_step(image, table, &at, QED_SCAN_STEP_BYTES, &len, error);
+        if (ret == QED_OK && len > 0)
+            ret = scan_bytes(image, &piece, at, len, buffer, fn, context, error);
+        at += len;
     }
-    return QED_OK;
+    return ret;
 }
 
 int qed_scan_in_turn(struct qed_image *image, const struct qed_scan_table *tables, size_t count,
                      qed_scan_fn *fn, void *context, struct qed_error *error)
 {
-    uint64_t *buffer = malloc(BUFFER_BYTES);
+    uint64_t *buffer = malloc(QED_SCAN_STEP_BYTES);
     int ret = QED_OK;
 
     if (!buffer)

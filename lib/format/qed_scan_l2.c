@@ -1,9 +1,9 @@
 /*
  * The parallel scan. Threads begin without queues: a scan of what is in the page cache needs none,
- * and a ring takes longer to set up and tear down than many a scan lasts. Tables that adjoin in the file make up a unit of work; threads claim units in
- * file order. A thread reads what is in the page cache at once, in steps that stay in the
- * processor's cache; what is not, it asks the disk for in windows of up to 2 MiB, several in
- * flight, each in a slot that walks through one unit.
+ * and a ring takes longer to set up and tear down than many a scan lasts. Tables that adjoin in the
+ * file make up a unit of work; threads claim units in file order. A thread reads what is in the
+ * page cache at once, in steps that stay in the processor's cache; what is not, it asks the disk
+ * for in windows of up to 4 MiB, several in flight, each in a slot that walks through one unit.
  * SPDX-License-Identifier: MIT
  */
 #include <errno.h>
@@ -14,38 +14,24 @@
 #include <unistd.h>
 
 #include "base/le.h"
-#include "format/qed_scan.h"
+#include "format/qed_scan_plan.h"
 #include "io/io_file.h"
 
-#define FEW_BYTES ((uint64_t)1 << 20) /* of tables: threads would take longer to start */
-#define UNIT_BYTES ((uint64_t)2 << 20)
-#define WINDOW_MAX ((size_t)2 << 20)
-#define WINDOW_MIN ((size_t)64 << 10)
-#define WARM_BYTES ((size_t)256 << 10)
-#define SLOTS_MAX 16        /* a thread, with a ring */
-#define SYNC_THREADS 16     /* without one, threads are what keeps requests in flight */
-#define RUNS_MAX 16         /* a window */
-#define GAP_BYTES (32 << 10) /* holes shorter than this are read through */
 #define PROGRESS_NANOSECONDS 200000000L
-
-/* Tables [first, first + count) of the list, adjoining in the file. */
-struct unit {
-    size_t first, count;
-};
 
 struct scan;
 struct worker;
 
 /* One unit under way. */
 struct slot {
-    size_t table;  /* number of the table that pos is in */
+    size_t table; /* number of the table that pos is in */
     size_t tables_end;
-    uint64_t pos;  /* bytes of the file; all before it is done */
-    uint64_t end;  /* of the unit */
+    uint64_t pos; /* bytes of the file; all before it is done */
+    uint64_t end; /* of the unit */
     uint64_t carry;
     uint64_t window_end; /* where pos goes when the requests in flight are done */
     unsigned int request_count, in_flight;
-    struct io_request requests[RUNS_MAX];
+    struct io_request requests[QED_SCAN_RUNS_MAX];
     uint8_t *buffer; /* a window */
 };
 
@@ -57,10 +43,10 @@ struct worker {
     struct io *io;          /* the image's file, or this thread's own way to it */
     struct io *own_io;      /* NULL when there is none */
     struct io_queue *queue; /* NULL until there is something to wait for */
-    struct slot slots[SLOTS_MAX];
+    struct slot slots[QED_SCAN_SLOTS_MAX];
     unsigned int slot_count;
-    uint8_t *warm; /* WARM_BYTES */
-    struct io_run known; /* the run of the file that was asked for last */
+    uint8_t *warm; /* QED_SCAN_WARM_BYTES */
+    struct qed_scan_runs runs;
     struct qed_scan_stats stats;
     struct qed_error error;
     int status;
@@ -71,7 +57,7 @@ struct scan {
     const struct qed_scan_list *list;
     qed_scan_fn *fn;
     void *context;
-    struct unit *units;
+    struct qed_scan_unit *units;
     size_t unit_count;
     size_t window;
     bool can_tell_cached;
@@ -80,13 +66,13 @@ struct scan {
     bool stop;           /* atomic */
     pthread_mutex_t lock;
     pthread_cond_t changed;
-    unsigned int running;       /* workers; under lock */
-    enum io_queue_kind kind;    /* as asked for */
-    bool needs_threads;         /* there is no ring to keep requests in flight; under lock */
-    bool alone;                 /* one thread does, and nothing is to be told: the caller's */
-    struct worker *workers;     /* SYNC_THREADS or more */
-    unsigned int worker_count;  /* that were started */
-    unsigned int slots;         /* for each */
+    unsigned int running;      /* workers; under lock */
+    enum io_queue_kind kind;   /* as asked for */
+    bool needs_threads;        /* there is no ring to keep requests in flight; under lock */
+    bool alone;                /* one thread does, and nothing is to be told: the caller's */
+    struct worker *workers;    /* QED_SCAN_SYNC_THREADS or more */
+    unsigned int worker_count; /* that were started */
+    unsigned int slots;        /* for each */
 };
 
 static bool stopping(struct scan *scan)
@@ -129,28 +115,6 @@ static int give(struct worker *worker, struct slot *slot, void *bytes, uint64_t 
     return ret;
 }
 
-static int find_run(struct worker *worker, uint64_t file_off, struct io_run *run)
-{
-    struct io_run *known = &worker->known;
-    int ret = QED_OK;
-
-    if (file_off < known->file_off || file_off - known->file_off >= known->length)
-        ret = io_next_run(worker->io, file_off, known, &worker->error);
-    *run = *known;
-    run->length -= file_off - run->file_off;
-    run->file_off = file_off;
-    return ret;
-}
-
-/*
- * The last place in or behind a hole that is aligned, and at least a sector on: a hole that ends
- * inside a sector ends with the file.
- */
-static uint64_t end_of_hole(const struct io_run *run, uint64_t align)
-{
-    return max_u64(round_down(run->file_off + run->length, align), run->file_off + QED_SECTOR);
-}
-
 static void advance_to(struct worker *worker, struct slot *slot, uint64_t file_off)
 {
     __atomic_fetch_add(&worker->scan->bytes_done, file_off - slot->pos, __ATOMIC_RELAXED);
@@ -163,7 +127,7 @@ static int read_warm(struct worker *worker, struct slot *slot, size_t len, bool 
     size_t done;
     int ret;
 
-    io_read_cached(worker->io, worker->warm, len < WARM_BYTES ? len : WARM_BYTES,
+    io_read_cached(worker->io, worker->warm, len < QED_SCAN_WARM_BYTES ? len : QED_SCAN_WARM_BYTES,
                    slot->pos, &done);
     done = (size_t)round_down(done, QED_SECTOR);
     *moved = done > 0;
@@ -175,54 +139,27 @@ static int read_warm(struct worker *worker, struct slot *slot, size_t len, bool 
     return ret;
 }
 
-static void add_request(struct worker *worker, struct slot *slot, uint64_t file_off, uint64_t end)
-{
-    struct io_request *request = &slot->requests[slot->request_count++];
-
-    *request = (struct io_request){.buffer = slot->buffer + (file_off - slot->pos),
-                                   .len = (size_t)(end - file_off),
-                                   .file_off = file_off,
-                                   .context = slot};
-    worker->stats.requests++;
-    worker->stats.bytes_read += request->len;
-}
-
-/* The data of the window at pos, aligned for direct reads, as requests; nothing is sent yet. */
+/* The data of the window at pos as requests; nothing is sent yet. */
 static int plan_window(struct worker *worker, struct slot *slot)
 {
-    uint64_t at = slot->pos;
+    uint64_t end = min_u64(slot->end, slot->pos + worker->scan->window);
+    struct qed_scan_window window;
+    int ret = qed_scan_plan_window(&worker->runs, slot->pos, end, &window, &worker->error);
 
-    slot->window_end = min_u64(slot->end, slot->pos + worker->scan->window);
-    slot->request_count = 0;
-    while (at < slot->window_end) {
-        struct io_request *last =
-            slot->request_count ? &slot->requests[slot->request_count - 1] : NULL;
-        struct io_run run;
-        uint64_t end;
-        int ret = find_run(worker, at, &run);
+    if (ret < 0)
+        return ret;
+    slot->window_end = end;
+    slot->request_count = window.count;
+    worker->stats.requests += window.count;
+    for (unsigned int i = 0; i < window.count; i++) {
+        const struct qed_scan_request *planned = &window.requests[i];
 
-        if (ret < 0)
-            return ret;
-        if (run.length == 0)
-            return qed_fail(&worker->error, QED_ERR_SHORT_READ,
-                            "the file was cut short while it was read");
-        end = min_u64(run.file_off + run.length, slot->window_end);
-        if (!run.is_data) {
-            at = min_u64(slot->window_end, end_of_hole(&run, IO_DIRECT_ALIGN));
-            continue;
-        }
-        at = max_u64(round_down(at, IO_DIRECT_ALIGN), slot->pos);
-        checked_round_up(end, IO_DIRECT_ALIGN, &end);
-        end = min_u64(end, slot->window_end);
-        if (last &&
-            (slot->request_count == RUNS_MAX ||
-             at - (last->file_off + last->len) < GAP_BYTES)) {
-            worker->stats.bytes_read += end - (last->file_off + last->len);
-            last->len = (size_t)(end - last->file_off);
-        } else {
-            add_request(worker, slot, at, end);
-        }
-        at = end;
+        slot->requests[i] =
+            (struct io_request){.buffer = slot->buffer + (planned->file_off - slot->pos),
+                                .len = (size_t)planned->len,
+                                .file_off = planned->file_off,
+                                .context = slot};
+        worker->stats.bytes_read += planned->len;
     }
     return QED_OK;
 }
@@ -231,7 +168,7 @@ static int claim_unit(struct worker *worker, struct slot *slot)
 {
     struct scan *scan = worker->scan;
     size_t number = __atomic_fetch_add(&scan->next_unit, 1, __ATOMIC_RELAXED);
-    const struct unit *unit;
+    const struct qed_scan_unit *unit;
 
     if (number >= scan->unit_count)
         return 0;
@@ -252,8 +189,9 @@ static int need_queue(struct worker *worker)
 
     if (worker->queue)
         return QED_OK;
-    ret = io_queue_new(&worker->queue, worker->io, scan->kind, worker->slot_count * RUNS_MAX,
-                       scan->can_tell_cached, &worker->error);
+    ret =
+        io_queue_new(&worker->queue, worker->io, scan->kind, worker->slot_count * QED_SCAN_RUNS_MAX,
+                     scan->can_tell_cached, &worker->error);
     if (ret < 0 || io_queue_kind(worker->queue) == IO_QUEUE_URING)
         return ret;
     pthread_mutex_lock(&scan->lock);
@@ -278,16 +216,16 @@ static int drive_slot(struct worker *worker, struct slot *slot, bool *idle)
                 return QED_OK;
             continue;
         }
-        ret = find_run(worker, slot->pos, &run);
+        ret = qed_scan_find_run(&worker->runs, slot->pos, &run, &worker->error);
         if (ret < 0)
             break;
         if (!run.is_data) {
-            advance_to(worker, slot, min_u64(slot->end, end_of_hole(&run, QED_SECTOR)));
+            advance_to(worker, slot, min_u64(slot->end, qed_scan_end_of_hole(&run, QED_SECTOR)));
             continue;
         }
         if (worker->scan->can_tell_cached)
-            ret = read_warm(worker, slot, (size_t)min_u64(slot->end - slot->pos, run.length),
-                            &moved);
+            ret =
+                read_warm(worker, slot, (size_t)min_u64(slot->end - slot->pos, run.length), &moved);
         if (ret < 0 || moved)
             continue;
         ret = plan_window(worker, slot);
@@ -377,35 +315,15 @@ static void *run_worker(void *context)
     return NULL;
 }
 
-static int make_units(struct scan *scan)
-{
-    uint64_t table_bytes = scan->image->geometry.table_bytes;
-    size_t per_unit = (size_t)max_u64(UNIT_BYTES / table_bytes, 1);
-    const struct qed_scan_table *tables = scan->list->tables;
-
-    scan->units = malloc((scan->list->count ? scan->list->count : 1) * sizeof(*scan->units));
-    if (!scan->units)
-        return QED_ERR_NO_MEMORY;
-    for (size_t i = 0; i < scan->list->count; i++) {
-        struct unit *last = scan->unit_count ? &scan->units[scan->unit_count - 1] : NULL;
-
-        if (last && last->count < per_unit &&
-            tables[i].file_off == tables[i - 1].file_off + table_bytes)
-            last->count++;
-        else
-            scan->units[scan->unit_count++] = (struct unit){.first = i, .count = 1};
-    }
-    return QED_OK;
-}
-
-/* Start one more thread, or do its work here; false, with error filled in, when that cannot be done. */
+/* Start one more thread, or do its work here; false, with error filled in, when it cannot be. */
 static bool start_worker(struct scan *scan, struct qed_error *error)
 {
     struct worker *worker = &scan->workers[scan->worker_count];
     void *memory;
     int ret;
 
-    if (posix_memalign(&memory, IO_DIRECT_ALIGN, WARM_BYTES + scan->slots * scan->window) != 0) {
+    if (posix_memalign(&memory, IO_DIRECT_ALIGN,
+                       QED_SCAN_WARM_BYTES + scan->slots * scan->window) != 0) {
         qed_fail(error, QED_ERR_NO_MEMORY, "out of memory");
         return false;
     }
@@ -415,8 +333,9 @@ static bool start_worker(struct scan *scan, struct qed_error *error)
     worker->slot_count = scan->slots;
     worker->own_io = io_file_reopen(scan->image->io);
     worker->io = worker->own_io ? worker->own_io : scan->image->io;
+    worker->runs.io = worker->io;
     for (unsigned int i = 0; i < scan->slots; i++)
-        worker->slots[i].buffer = worker->warm + WARM_BYTES + i * scan->window;
+        worker->slots[i].buffer = worker->warm + QED_SCAN_WARM_BYTES + i * scan->window;
     pthread_mutex_lock(&scan->lock);
     scan->running++;
     pthread_mutex_unlock(&scan->lock);
@@ -438,7 +357,8 @@ static bool start_worker(struct scan *scan, struct qed_error *error)
 static void start_more_workers(struct scan *scan, const struct qed_scan_options *options)
 {
     uint64_t memory = options->memory ? options->memory : QED_SCAN_MEMORY_DEFAULT;
-    unsigned int most = (unsigned int)min_u64(SYNC_THREADS, memory / (WARM_BYTES + scan->window));
+    unsigned int most =
+        (unsigned int)min_u64(QED_SCAN_SYNC_THREADS, memory / (QED_SCAN_WARM_BYTES + scan->window));
 
     scan->slots = 1;
     while (options->threads == 0 && scan->worker_count < most && start_worker(scan, NULL))
@@ -467,44 +387,18 @@ static bool wait_for_workers(struct scan *scan, const struct qed_scan_options *o
         more = scan->needs_threads;
         scan->needs_threads = false;
         pthread_mutex_unlock(&scan->lock);
-        if (more && scan->worker_count < SYNC_THREADS)
+        if (more && scan->worker_count < QED_SCAN_SYNC_THREADS)
             start_more_workers(scan, options);
         if (options->progress && !stopped)
-            stopped = options->progress(
-                options->progress_context, __atomic_load_n(&scan->bytes_done, __ATOMIC_RELAXED),
-                total);
+            stopped =
+                options->progress(options->progress_context,
+                                  __atomic_load_n(&scan->bytes_done, __ATOMIC_RELAXED), total);
         if (stopped)
             __atomic_store_n(&scan->stop, true, __ATOMIC_RELAXED);
         pthread_mutex_lock(&scan->lock);
     }
     pthread_mutex_unlock(&scan->lock);
     return stopped;
-}
-
-static unsigned int clamp_count(uint64_t count, unsigned int most)
-{
-    return count < 1 ? 1 : count > most ? most : (unsigned int)count;
-}
-
-/* How many threads with how many slots of which window fit the memory and the work. */
-static unsigned int choose_sizes(struct scan *scan, const struct qed_scan_options *options)
-{
-    bool sync = options->queue == IO_QUEUE_SYNC;
-    uint64_t memory = options->memory ? options->memory : QED_SCAN_MEMORY_DEFAULT;
-    long cores = sysconf(_SC_NPROCESSORS_ONLN);
-    unsigned int threads = clamp_count(sync ? SYNC_THREADS : (uint64_t)max_u64(1, (uint64_t)cores),
-                                       SYNC_THREADS);
-
-    memory = max_u64(memory, QED_SCAN_MEMORY_MIN);
-    if (options->threads)
-        threads = clamp_count(options->threads, QED_SCAN_THREADS_MAX);
-    scan->window = WINDOW_MAX;
-    while (scan->window > WINDOW_MIN && scan->window + WARM_BYTES > memory)
-        scan->window /= 2;
-    threads = clamp_count(min_u64(memory / (WARM_BYTES + scan->window), scan->unit_count), threads);
-    scan->slots =
-        sync ? 1 : clamp_count((memory / threads - WARM_BYTES) / scan->window, SLOTS_MAX);
-    return threads;
 }
 
 static int collect(struct scan *scan, struct qed_scan_stats *stats, struct qed_error *error)
@@ -537,16 +431,18 @@ static int collect(struct scan *scan, struct qed_scan_stats *stats, struct qed_e
 static int run_scan(struct scan *scan, const struct qed_scan_options *options,
                     struct qed_scan_stats *stats, struct qed_error *error)
 {
-    unsigned int threads = choose_sizes(scan, options);
+    struct qed_scan_sizes sizes = qed_scan_choose_sizes(options, scan->unit_count);
     bool stopped, started;
     int ret;
 
+    scan->window = sizes.window;
+    scan->slots = sizes.slots;
     scan->alone = options->threads == 1 && !options->progress;
     scan->workers = calloc(QED_SCAN_THREADS_MAX, sizeof(*scan->workers));
     if (!scan->workers)
         return qed_fail(error, QED_ERR_NO_MEMORY, "out of memory");
     /* Fewer threads than wanted do, too; none do not. */
-    while (scan->worker_count < threads && start_worker(scan, error))
+    while (scan->worker_count < sizes.threads && start_worker(scan, error))
         ;
     stopped = wait_for_workers(scan, options);
     started = scan->workers[0].started;
@@ -557,11 +453,6 @@ static int run_scan(struct scan *scan, const struct qed_scan_options *options,
     if (ret < 0)
         return ret;
     return stopped ? qed_fail(error, QED_ERR_STOPPED, "interrupted") : QED_OK;
-}
-
-static bool options_ask_for_threads(const struct qed_scan_options *options)
-{
-    return options && (options->threads || options->queue != IO_QUEUE_AUTO);
 }
 
 int qed_scan_l2(struct qed_image *image, const struct qed_scan_list *list,
@@ -584,13 +475,12 @@ int qed_scan_l2(struct qed_image *image, const struct qed_scan_list *list,
     *stats = (struct qed_scan_stats){.tables = list->count};
     if (list->count == 0)
         return QED_OK;
-    if (!options_ask_for_threads(options) &&
-        list->count <= FEW_BYTES / image->geometry.table_bytes) {
+    if (qed_scan_is_short(list, options, image->geometry.table_bytes)) {
         stats->bytes_read = list->count * image->geometry.table_bytes;
         stats->threads = 1;
         return qed_scan_in_turn(image, list->tables, list->count, fn, context, error);
     }
-    if (make_units(&scan) < 0)
+    if (qed_scan_make_units(list, image->geometry.table_bytes, &scan.units, &scan.unit_count) < 0)
         return qed_fail(error, QED_ERR_NO_MEMORY, "out of memory");
     scan.can_tell_cached = io_read_cached(image->io, &byte, 1, 0, &done);
     pthread_condattr_init(&attributes);

@@ -18,6 +18,7 @@
 #include <unistd.h>
 
 #include "base/checked.h"
+#include "io/io_queue.h"
 #include "io/io_space.h"
 
 /* The kernel moves at most 0x7ffff000 bytes a call, read(2); stay below it and page-aligned. */
@@ -26,7 +27,10 @@
 struct io_file {
     struct io io;
     int fd;
+    int direct_fd; /* past the page cache; -1: not to be used */
+    bool direct_writes, no_flush;
     bool is_block_device;
+    struct io_file_counts counts; /* atomic each */
 };
 
 static struct io_file *to_file(struct io *io)
@@ -39,6 +43,40 @@ static bool offset_fits(uint64_t file_off, uint64_t len)
     return range_inside(file_off, len, 0, INT64_MAX);
 }
 
+/* One step of a transfer: how much of it, and through which descriptor. */
+static int transfer_fd(const struct io_file *file, const void *at, uint64_t file_off, size_t len,
+                       size_t *step)
+{
+    bool is_aligned = (((uintptr_t)at | file_off) & (IO_DIRECT_ALIGN - 1)) == 0;
+
+    *step = len < TRANSFER_MAX ? len : TRANSFER_MAX;
+    if (file->direct_fd < 0 || !is_aligned || len < IO_DIRECT_ALIGN)
+        return file->fd;
+    *step = (size_t)round_down(*step, IO_DIRECT_ALIGN);
+    return file->direct_fd;
+}
+
+static ssize_t read_step(const struct io_file *file, void *at, uint64_t file_off, size_t len)
+{
+    size_t step;
+    int fd = transfer_fd(file, at, file_off, len, &step);
+    ssize_t n = pread(fd, at, step, (off_t)file_off);
+
+    /* What is refused past the page cache may still go through it. */
+    return n < 0 && errno == EINVAL && fd != file->fd ? pread(file->fd, at, step, (off_t)file_off)
+                                                      : n;
+}
+
+static ssize_t write_step(const struct io_file *file, const void *at, uint64_t file_off, size_t len)
+{
+    size_t step = len < TRANSFER_MAX ? len : TRANSFER_MAX;
+    int fd = file->direct_writes ? transfer_fd(file, at, file_off, len, &step) : file->fd;
+    ssize_t n = pwrite(fd, at, step, (off_t)file_off);
+
+    return n < 0 && errno == EINVAL && fd != file->fd ? pwrite(file->fd, at, step, (off_t)file_off)
+                                                      : n;
+}
+
 static int file_read(struct io *io, void *buffer, size_t len, uint64_t file_off,
                      struct qed_error *error)
 {
@@ -47,8 +85,7 @@ static int file_read(struct io *io, void *buffer, size_t len, uint64_t file_off,
     if (!offset_fits(file_off, len))
         return qed_fail(error, QED_ERR_SHORT_READ, "no file reaches offset %" PRIu64, file_off);
     while (len > 0) {
-        ssize_t n = pread(to_file(io)->fd, at, len < TRANSFER_MAX ? len : TRANSFER_MAX,
-                          (off_t)file_off);
+        ssize_t n = read_step(to_file(io), at, file_off, len);
 
         if (n < 0 && errno == EINTR)
             continue;
@@ -81,8 +118,7 @@ static int file_write(struct io *io, const void *buffer, size_t len, uint64_t fi
     if (!offset_fits(file_off, len))
         return qed_fail(error, QED_ERR_INVALID, "no file reaches offset %" PRIu64, file_off);
     while (len > 0) {
-        ssize_t n = pwrite(to_file(io)->fd, at, len < TRANSFER_MAX ? len : TRANSFER_MAX,
-                           (off_t)file_off);
+        ssize_t n = write_step(to_file(io), at, file_off, len);
 
         if (n < 0 && errno == EINTR)
             continue;
@@ -96,6 +132,7 @@ static int file_write(struct io *io, const void *buffer, size_t len, uint64_t fi
                 error->file_off = file_off;
             return code;
         }
+        io_file_count_written(io, (uint64_t)n);
         at += n;
         file_off += (uint64_t)n;
         len -= (size_t)n;
@@ -126,6 +163,9 @@ static int file_flush(struct io *io, struct qed_error *error)
 {
     int ret;
 
+    if (to_file(io)->no_flush)
+        return QED_OK;
+    __atomic_fetch_add(&to_file(io)->counts.flushes, 1, __ATOMIC_RELAXED);
     do {
         ret = fdatasync(to_file(io)->fd);
     } while (ret < 0 && errno == EINTR);
@@ -218,6 +258,8 @@ static bool file_read_cached(struct io *io, void *buffer, size_t len, uint64_t f
 
 static void file_close(struct io *io)
 {
+    if (to_file(io)->direct_fd >= 0)
+        close(to_file(io)->direct_fd);
     close(to_file(io)->fd);
     free(io);
 }
@@ -251,7 +293,7 @@ int io_file_adopt(struct io **io, int fd, bool is_block_device, struct qed_error
         return qed_fail(error, QED_ERR_NO_MEMORY, "out of memory");
     }
     *file = (struct io_file){
-        .io = {.ops = &file_ops}, .fd = fd, .is_block_device = is_block_device};
+        .io = {.ops = &file_ops}, .fd = fd, .direct_fd = -1, .is_block_device = is_block_device};
     *io = &file->io;
     return QED_OK;
 }
@@ -304,6 +346,24 @@ int io_file_descriptor(struct io *io)
     return io->ops == &file_ops ? to_file(io)->fd : -1;
 }
 
+void io_file_count_written(struct io *io, uint64_t bytes)
+{
+    if (io->ops == &file_ops)
+        __atomic_fetch_add(&to_file(io)->counts.bytes_written, bytes, __ATOMIC_RELAXED);
+}
+
+struct io_file_counts io_file_counts(struct io *io)
+{
+    struct io_file_counts counts = {0};
+    struct io_file *file = to_file(io);
+
+    if (io->ops != &file_ops)
+        return counts;
+    counts.bytes_written = __atomic_load_n(&file->counts.bytes_written, __ATOMIC_RELAXED);
+    counts.flushes = __atomic_load_n(&file->counts.flushes, __ATOMIC_RELAXED);
+    return counts;
+}
+
 bool io_file_is_block_device(struct io *io)
 {
     return io->ops == &file_ops && to_file(io)->is_block_device;
@@ -346,6 +406,31 @@ int io_file_open_direct(struct io *io, bool writable)
     if (writable && (fcntl(io_file_descriptor(io), F_GETFL) & O_ACCMODE) != O_RDWR)
         return -1;
     return open_again(io, (writable ? O_RDWR : O_RDONLY) | O_DIRECT);
+}
+
+void io_file_use_direct(struct io *io, bool writes)
+{
+    if (io->ops != &file_ops || to_file(io)->direct_fd >= 0)
+        return;
+    to_file(io)->direct_fd = io_file_open_direct(io, writes);
+    to_file(io)->direct_writes = writes;
+}
+
+void io_file_skip_flush(struct io *io)
+{
+    if (io->ops == &file_ops)
+        to_file(io)->no_flush = true;
+}
+
+uint64_t io_file_allocated_bytes(struct io *io)
+{
+    struct io_file_info info;
+    struct stat st;
+
+    if (io->ops != &file_ops || fstat(to_file(io)->fd, &st) < 0)
+        return 0;
+    info_from_stat(&info, &st);
+    return info.allocated_bytes;
 }
 
 char *io_file_folder(const char *path)

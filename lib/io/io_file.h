@@ -67,6 +67,31 @@ struct io *io_file_reopen(struct io *io);
  */
 int io_file_open_direct(struct io *io, bool writable);
 
+/*
+ * Let reads, and writes if writes, of io go past the page cache where buffer, offset and length
+ * allow it: all but what is not aligned to IO_DIRECT_ALIGN. For callers with one request at a time;
+ * for many in flight there is io_queue.h. Given up silently where the file system has none.
+ */
+void io_file_use_direct(struct io *io, bool writes);
+
+/* Let io_flush return at once from now on: what was written is as durable as the kernel makes it. */
+void io_file_skip_flush(struct io *io);
+
+/* Bytes that the file under io takes on its file system (fstat(2)); 0 when not known. */
+uint64_t io_file_allocated_bytes(struct io *io);
+
+/* What was written through an io of the host, by io_write, io_write_zeroes and io_queue. */
+struct io_file_counts {
+    uint64_t bytes_written;
+    uint64_t flushes; /* asked for */
+};
+
+/* All zero when io is none of the host's. */
+struct io_file_counts io_file_counts(struct io *io);
+
+/* Count bytes that were written through the descriptor of io, or another one for the same file. */
+void io_file_count_written(struct io *io, uint64_t bytes);
+
 /* Whether io is a block device of the host: its length is fixed. */
 bool io_file_is_block_device(struct io *io);
 

@@ -92,8 +92,16 @@ static int direct_fd(const struct io_queue *queue, const struct io_request *requ
     return request->is_write && file->access != IO_QUEUE_DIRECT_WRITE ? -1 : file->direct_fd;
 }
 
+/* So many more bytes of a request are read or written, by a descriptor of io's file. */
+static void note_done(struct io *io, struct io_request *request, size_t n)
+{
+    request->done += n;
+    if (request->is_write)
+        io_file_count_written(io, n);
+}
+
 /* Do a request past the page cache, or as much of it as that takes. */
-static void do_direct(struct io_request *request, int fd)
+static void do_direct(struct io *io, struct io_request *request, int fd)
 {
     while (request->done < request->len) {
         ssize_t n = request->is_write
@@ -105,7 +113,7 @@ static void do_direct(struct io_request *request, int fd)
         if (n < 0 && errno == EINTR)
             continue;
         if (n > 0)
-            request->done += (size_t)n;
+            note_done(io, request, (size_t)n);
         if (n <= 0 || n % IO_DIRECT_ALIGN != 0)
             return;
     }
@@ -116,7 +124,7 @@ static void submit_sync(struct io_queue *queue, struct io_request *request)
     int fd = direct_fd(queue, request);
 
     if (fd >= 0)
-        do_direct(request, fd);
+        do_direct(queue->files[request->file].io, request, fd);
     do_rest(queue, request);
 }
 
@@ -182,7 +190,7 @@ static struct io_request *wait_ring(struct io_queue *queue)
     if (result > 0) {
         if (!request->is_write)
             VALGRIND_MAKE_MEM_DEFINED(request->buffer, (size_t)result);
-        request->done += (size_t)result;
+        note_done(queue->files[request->file].io, request, (size_t)result);
     }
     /* Short, refused or failed: the plain way finds out what it is. */
     do_rest(queue, request);

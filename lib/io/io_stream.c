@@ -37,6 +37,16 @@ struct io_stream {
     void *stop_context;
 };
 
+bool io_stream_only(const char *path)
+{
+    struct stat st;
+
+    if (strcmp(path, "-") == 0)
+        return true;
+    return stat(path, &st) == 0 && !S_ISREG(st.st_mode) && !S_ISBLK(st.st_mode) &&
+           !S_ISDIR(st.st_mode);
+}
+
 /* The most that the kernel lets us have, pipe(7). */
 static void enlarge_pipe(int fd)
 {
@@ -153,6 +163,17 @@ void io_stream_set_stop(struct io_stream *stream, io_stream_stop_fn *stop, void 
 void io_stream_cancel(struct io_stream *stream)
 {
     __atomic_store_n(&stream->cancelled, true, __ATOMIC_RELAXED);
+}
+
+bool io_stream_identity(const struct io_stream *stream, struct io_identity *identity)
+{
+    int fd = stream->io ? io_file_descriptor(stream->io) : stream->fd;
+    struct stat st;
+
+    if (fstat(fd, &st) < 0 || (!S_ISREG(st.st_mode) && !S_ISBLK(st.st_mode)))
+        return false;
+    *identity = (struct io_identity){.device = (uint64_t)st.st_dev, .inode = (uint64_t)st.st_ino};
+    return true;
 }
 
 uint64_t io_stream_offset(const struct io_stream *stream)

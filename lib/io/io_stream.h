@@ -13,9 +13,15 @@
 #include <stddef.h>
 #include <stdint.h>
 
-#include "io/io.h"
+#include "io/io_file.h"
 
 struct io_stream;
+
+/*
+ * Whether path can only be read as a stream: "-", or something that is there and no regular file,
+ * block device or folder.
+ */
+bool io_stream_only(const char *path);
 
 /*
  * Asked before each transfer, and ten times a second while the other end is waited for, in the
@@ -59,6 +65,9 @@ int io_stream_write_zeroes(struct io_stream *stream, uint64_t len, struct qed_er
 
 /* Return once all that was written is on stable storage; at once for what is no storage. */
 int io_stream_flush(struct io_stream *stream, struct qed_error *error);
+
+/* Which regular file or block device is under a stream; false when it is over neither. */
+bool io_stream_identity(const struct io_stream *stream, struct io_identity *identity);
 
 /* Bytes read or written so far. Any thread may ask. */
 uint64_t io_stream_offset(const struct io_stream *stream);

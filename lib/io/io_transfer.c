@@ -13,6 +13,8 @@
 #include "base/checked.h"
 #include "io/io_file.h"
 
+#define CLONE_TRY_ALIGN (UINT64_C(1) << 20) /* no file system has larger blocks */
+#define CLONE_TRY_BYTES 4096
 #define COPY_STEP_BYTES (UINT64_C(1) << 30) /* the kernel copies less than 2 GiB a call */
 
 /*
@@ -83,6 +85,17 @@ int io_clone_range(struct io *to, uint64_t to_off, struct io *from, uint64_t fro
     if (ret == QED_ERR_UNSUPPORTED && check_end(from, from_off + len, error) < 0)
         return QED_ERR_SHORT_READ;
     return ret;
+}
+
+bool io_can_clone(struct io *to, struct io *from)
+{
+    uint64_t length, beyond;
+
+    if (io_get_length(to, &length, NULL) < 0 ||
+        !checked_round_up(length, CLONE_TRY_ALIGN, &beyond) ||
+        io_clone_range(to, beyond, from, 0, CLONE_TRY_BYTES, NULL) < 0)
+        return false;
+    return io_set_length(to, length, NULL) == QED_OK;
 }
 
 /* copy_file_range said 0: the end of the file, or, on some file systems, that it does not do it. */

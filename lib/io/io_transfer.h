@@ -22,6 +22,12 @@ int io_clone_range(struct io *to, uint64_t to_off, struct io *from, uint64_t fro
                    uint64_t len, struct qed_error *error);
 
 /*
+ * Whether ranges of from can be cloned to to: one block is, behind the end of to, which is then cut
+ * again. Nobody else may be using to.
+ */
+bool io_can_clone(struct io *to, struct io *from);
+
+/*
  * Copy a range without bringing it into memory of ours (copy_file_range(2)): the file system
  * shares it, the server or device copies it, or the kernel does, through the page cache. *done
  * bytes at the start of the range are copied, in every case; holes may become zeroes.

@@ -62,6 +62,22 @@ grep 'qedtool: QED-' err >done.lines
 same_file planned.lines done.lines
 expect_stdout_has "    3 corruptions"
 
+# A cluster that is cut short: what is there is saved, the rest is lost. An action that is none has no
+# key, and the end of the file is said to move.
+cp sound.qed d.qed
+craft d.qed 'truncate -12345'
+unchanged d.qed expect_status 2 "$QEDTOOL" check --dry-run d.qed
+expect_stderr_has "and what is there kept, guest 0x3cfc7+0x3039 is lost"
+expect_stderr_has "qedtool: 12345 guest bytes would be lost, $((65536 - 12345)) saved"
+unchanged d.qed expect_status 2 "$QEDTOOL" check --dry-run --output=json d.qed
+[[ $(jq -c '[.problems[] | [.id, ."action-id", .lost]]' out) == '[["QED-FILE-LENGTH","extend-file",null],'$(
+    )'["QED-L2-CUT-SHORT","extend-file",{"offset":249799,"length":12345}]]' ]] || fail "$(cat out)"
+cp sound.qed d.qed
+craft d.qed 'poke-l2 0 1 data:0:1|4' 'poke-l1 0 l2:0|2'
+unchanged d.qed expect_status 2 "$QEDTOOL" check --dry-run --output=json d.qed
+[[ $(jq -c '.repair | [."guest-bytes-lost", ."guest-bytes-kept"]' out) == "[0,$((16 << 20))]" ]] ||
+    fail "a byte counts twice: $(jq -c .repair out)"
+
 # Leaks alone; nothing to do; nothing that can be done.
 cp sound.qed b.qed
 craft b.qed 'leak 2'

@@ -144,6 +144,26 @@ done
 : >a.qed
 unchanged a.qed expect_status 1 "$QEDTOOL" check --rebuild a.qed
 
+# A rebuild does not advise a rebuild, whatever it could not do.
+no_advice()
+{
+    local status=$1
+
+    shift
+    for output in human json; do
+        expect_status "$status" "$QEDTOOL" check --rebuild --dry-run --output="$output" a.qed
+        ! grep -e --rebuild out err || fail "a rebuild is advised"
+    done
+}
+craft a.qed 'new size=32M cluster=8K table=2' 'data 0 16K' 'data 16M 16K seed=2' 'copy l2:0 table eof'
+expect_status 3 "$QEDTOOL" check --repair --dry-run a.qed
+expect_stderr_has "'qedtool check --rebuild' puts these back where they belong"
+no_advice 3
+expect_status 3 "$QEDTOOL" check --rebuild --dry-run a.qed
+expect_stderr_has "some look like L2 tables, for which no place in the L1 table was found"
+craft a.qed 'new size=16M' 'poke-header table_size 3' 'poke-header l1_table_offset 0x7777' 'fill l1 table 0x5b'
+no_advice 1
+
 # Not together; not where nothing can be written.
 damaged 'fill l1 table 0'
 unchanged a.qed expect_status 1 "$QEDTOOL" check --rebuild -r leaks a.qed

@@ -84,6 +84,23 @@ fill_from base.raw 12345
 mended --backing=follow
 without_warning
 
+# The cluster has three owners, two of them by a table that two L1 entries name: each is filled with
+# what is in the backing file at its own place, whatever the order of the tables in the file.
+craft wide.qed 'new size=16G' 'data 0 1M seed=10' 'data 2G 1M seed=11' 'data 4G 1M seed=12'
+craft shared.qed 'new size=16G' 'backing wide.qed' 'l2 1' 'data 0 256K seed=1' \
+    'poke-l2 0 9 data:0:3' 'poke-l2 1 5 data:0:3' 'poke-l1 2 l2:1'
+"$QEDCRAFT" shared.qed --read 192K 64K >kept.raw
+for length in 4096 12345 65024; do
+    cp shared.qed a.qed
+    craft a.qed "truncate -$length"
+    expect_status 0 "$QEDTOOL" check --repair a.qed
+    for place in 192K 576K $((2048 * 1024 + 320))K $((4096 * 1024 + 320))K; do
+        { head -c $((65536 - length)) kept.raw; "$QEDCRAFT" wide.qed --read "$place" 64K |
+            tail -c "$length"; } >expected.raw
+        same_file <("$QEDCRAFT" a.qed --read "$place" 64K) expected.raw
+    done
+done
+
 # A raw one that ends in the middle of what is missing, and one that is shorter than that.
 for size in 260000 200000 0; do
     head -c "$size" base.raw >other/base.raw

@@ -30,6 +30,14 @@ for options in "-O raw" "-O qed" "-O raw -S 0"; do
     expect_stderr_has "No space left on device"
     expect_files small disk
 done
+# From a pipe, and compressed.
+head -c 4M /dev/urandom >big.raw
+for options in "-O raw" "-O qed" "-O qed -o cluster_size=4M" "-O raw.gz"; do
+    # shellcheck disable=SC2086 # some words
+    unchanged small/disk expect_status 1 "$QEDTOOL" convert $options - small/disk < <(cat big.raw)
+    expect_stderr_has "No space left on device"
+    expect_files small disk
+done
 expect_status 0 "$QEDTOOL" check small/disk
 
 # In place, an image that has no room left is one that check can deal with.

@@ -29,13 +29,26 @@ share_and_break()
     } | "$QEDCRAFT" "$1"
 }
 
-# One L1 entry is lost, and every other entry of two tables.
+# share_some: lines by which 600 entries name another's clusters
+share_some()
+{
+    local i
+
+    printf '%s\n' "${sound_lines[@]}"
+    for ((i = 0; i < 600; i++)); do
+        echo "poke-l2 2 $i data:0:$i"
+    done
+}
+
+# One L1 entry is lost, and every other entry of two tables; 600 clusters have two owners, so that it
+# takes a while to mend all this.
 lose_entries()
 {
     local i
 
     {
-        printf '%s\n' "${sound_lines[@]}" 'poke-l1 1 0'
+        share_some
+        echo 'poke-l1 1 0'
         for ((i = 1; i < 1000; i += 2)); do
             echo "poke-l2 4 $i 0"
             echo "poke-l2 5 $i 0"
@@ -114,17 +127,21 @@ undone()
 }
 
 # measure: sets plans, what an uninterrupted run takes before it writes, and writes, how long it does
-# so then; in microseconds
+# so then; in microseconds, the least of some runs: the first ones are slower
 measure()
 {
-    local start
+    local start first second i
 
-    start=$(microseconds)
-    begin
-    await_write
-    plans=$(($(microseconds) - start))
-    wait "$pid" || true
-    writes=$(($(microseconds) - start - plans))
+    for i in {1..4}; do
+        start=$(microseconds)
+        begin
+        await_write
+        first=$(($(microseconds) - start))
+        wait "$pid" || true
+        second=$(($(microseconds) - start - first))
+        [[ $i -gt 1 && $plans -le $first ]] || plans=$first
+        [[ $i -gt 1 && $writes -le $second ]] || writes=$second
+    done
     qemu-img convert -f qed -O raw a.qed whole.raw
 }
 
@@ -138,8 +155,8 @@ recovered()
     qemu-img compare -q -f qed -F raw a.qed whole.raw || fail "QEMU reads something else"
 }
 
-# killed_often OPTION TIMES: a third of TIMES moments is before check OPTION writes to damaged.qed, the
-# others are spread over the time in which it does; every other run makes an undo record.
+# killed_often OPTION TIMES: a sixth of TIMES moments is before check OPTION writes to damaged.qed, the
+# others are spread over most of the time in which it does; every other run makes an undo record.
 killed_often()
 {
     local option=$1 times=$2 records=('' undo) i pid plans writes
@@ -150,11 +167,11 @@ killed_often()
     readable damaged.qed >before
     for ((i = 0; i < times; i++)); do
         begin "${records[i % 2]}"
-        if ((i % 3 == 0)); then
+        if ((i % 6 == 0)); then
             pause $((plans * i / times))
         else
             await_write
-            pause $((writes * i / times))
+            pause $((writes * i * 3 / (4 * times)))
         fi
         kill_it
         recovered
@@ -173,5 +190,5 @@ rm damaged.qed
 ranges=('0 4M' '8M 8M')
 lose_entries damaged.qed
 killed_often --rebuild 40
-printf '%s\n' "${sound_lines[@]}" | "$QEDCRAFT" sound.qed
+share_some | "$QEDCRAFT" sound.qed
 same_file <("$QEDCRAFT" sound.qed --read 0 24M) whole.raw

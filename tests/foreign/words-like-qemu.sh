@@ -100,6 +100,11 @@ same_words create -f qed new.qed 6G -b a.qed -F qed
 same_words create -f qed -o backing_file=a.raw -F raw new.qed
 same_words create -f qed -q new.qed 1M
 same_words create -f raw new.raw 1M
+same_words create -f qed -o preallocation=off new.qed 1M
+same_words create -f qed -o table_size=2,preallocation=off -b a.qed -F qed new.qed
+for mode in off falloc full metadata frob; do
+    same_words create -f raw -o preallocation=$mode new.raw 1M
+done
 same_words create -f qed
 same_words create -f qed new.qed
 same_words create -f qed new.qed 1M 2M
@@ -131,5 +136,9 @@ same_words convert -O raw a.qed none/new.raw
 same_words convert -n -O raw a.qed small.raw
 same_words convert -n -O raw a.qed new.raw
 same_words convert -n -O qed a.qed small.raw
+same_words convert --target-is-zero -O raw a.qed new.raw
+same_words convert -n --target-is-zero -O raw a.qed small.raw
+same_words convert -O raw -o preallocation=metadata a.qed new.raw
+same_words convert -O raw -o preallocation=falloc a.qed new.raw
 same_words convert -B a.qed -O qed over.qed new.qed
 same_words convert -B a.qed -F qed -O qed over.qed new.qed

@@ -105,36 +105,23 @@ int mend_as(struct io *io, const struct qed_repair_options *options, struct chec
     return ret;
 }
 
-/* Whether data on the L1 table had no room for a copy; the table is put right all the same. */
-static bool l1_stays_read(const struct problem_list *fixes)
-{
-    for (size_t i = 0; i < fixes->count; i++) {
-        if (fixes->problems[i].id == PROBLEM_L2_ON_L1 && fixes->problems[i].action == ACTION_LEAVE)
-            return true;
-    }
-    return false;
-}
-
 void mend_forget_given_up(struct guest *before, const struct check_report *report)
 {
     const struct problem_list *fixes = &report->repair.fixes;
-    bool l1_is_read = l1_stays_read(fixes);
 
     for (size_t i = 0; i < fixes->count; i++) {
         const struct problem *fix = &fixes->problems[i];
 
+        if (fix->action == ACTION_LEAVE)
+            continue;
         switch (fix->id) {
         case PROBLEM_L1_NOT_A_TABLE:
         case PROBLEM_L1_ON_L1:
         case PROBLEM_L1_OVERLAP:
             guest_forget(before, fix->virt_off, fix->virt_len);
             break;
-        case PROBLEM_L2_ON_L1:
-            if (fix->action == ACTION_LEAVE)
-                guest_forget(before, fix->virt_off, fix->virt_len);
-            break;
         case PROBLEM_L1_SAME_TABLE:
-            if (fix->action != ACTION_COPY_TABLE && (fix->action != ACTION_LEAVE || l1_is_read))
+            if (fix->action != ACTION_COPY_TABLE)
                 guest_forget(before, fix->virt_off, fix->virt_len);
             break;
         default:

@@ -31,8 +31,7 @@ extern const struct qed_repair_options mend_all;
 
 /*
  * Of a guest before a repair, take for not readable what the report lists as given up on purpose
- * though it could be read: the ranges of L1 entries whose tables were none, or lay on others; and
- * data on the L1 table that could not be copied.
+ * though it could be read: the ranges of L1 entries whose tables were none, or lay on others.
  */
 void mend_forget_given_up(struct guest *before, const struct check_report *report);
 

@@ -36,7 +36,7 @@ struct row {
     enum problem_action action;
     unsigned int times; /* this action is taken */
     struct {
-        unsigned int spans, clusters; /* of the guest: what tables map, and clusters */
+        int64_t spans, clusters, bytes; /* of the guest: what tables map, clusters, bytes */
     } lost, kept;
     enum qed_leaks_fate fate; /* of leaks */
     uint64_t left;            /* tables that stay shared */

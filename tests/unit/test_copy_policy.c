@@ -50,16 +50,21 @@ static struct copy_options choose(const char *source, const struct convert_optio
                                   unsigned int depth)
 {
     struct image_options source_options = {.format = "raw"};
+    struct create_options create;
     struct copy_options copy = {.depth = depth};
     struct image *image = NULL;
-    struct io *target = NULL;
+    struct target *target = NULL;
 
-    unit_write_file("target", "", 0);
-    ck_assert_int_eq(io_file_open(&target, "target", true, NULL, NULL), QED_OK);
+    create_options_init(&create);
+    create.format = "raw";
+    create.size = MIB;
+    create.has_size = true;
+    ck_assert_int_eq(target_open(&target, "target", &create, false, IMAGE_BACKING_NONE, NULL),
+                     QED_OK);
     ck_assert_int_eq(image_open(&image, source, &source_options, NULL), QED_OK);
     copy_policy_choose(&copy, options, image, target);
     image_close(image);
-    io_close(target);
+    target_close(target);
     return copy;
 }
 

@@ -13,6 +13,8 @@
 #include <sys/stat.h>
 #include <unistd.h>
 
+#include "io/io_queue.h"
+#include "io/io_space.h"
 #include "support/io_mem.h"
 #include "support/unit.h"
 
@@ -325,6 +327,62 @@ START_TEST(a_descriptor_past_the_page_cache_allows_no_more_than_the_file)
 }
 END_TEST
 
+/* Whatever the file system has of it, and whatever is aligned: the bytes are those of a model. */
+START_TEST(transfers_past_the_page_cache_are_whole)
+{
+    enum { SIZE = 40 * 4096 + 777 };
+    struct unit_random random = {5};
+    uint8_t *model = unit_mixed(9, SIZE), *buffer = io_queue_buffer(SIZE + 4096);
+    struct io *io;
+
+    ck_assert_ptr_nonnull(buffer);
+    unit_write_file("f", model, SIZE);
+    io = open_file("f", true);
+    io_file_use_direct(io, true);
+    for (int i = 0; i < 500; i++) {
+        bool aligned = i % 2 == 0;
+        size_t at = unit_random_below(&random, SIZE), len;
+        uint8_t *here = buffer + (aligned ? 0 : unit_random_below(&random, 4096));
+
+        at -= aligned ? at % 4096 : 0;
+        len = unit_random_below(&random, SIZE - at + 1);
+        if (i % 3 == 0) {
+            memset(here, i, len);
+            memset(model + at, i, len);
+            ck_assert_int_eq(io_write(io, here, len, at, NULL), QED_OK);
+        } else {
+            ck_assert_int_eq(io_read(io, here, len, at, NULL), QED_OK);
+            ck_assert_int_eq(memcmp(here, model + at, len), 0);
+        }
+    }
+    ck_assert_int_eq(io_read(io, buffer, 8192, 38 * 4096, NULL), QED_OK);
+    ck_assert_int_eq(io_read(io, buffer, 8192, 40 * 4096, NULL), QED_ERR_SHORT_READ);
+    io_close(io);
+    free(buffer);
+    free(model);
+}
+END_TEST
+
+START_TEST(what_a_file_takes_is_told)
+{
+    struct io *io, *memory = io_mem_new(10);
+
+    unit_write_file("f", "", 0);
+    io = open_file("f", true);
+    ck_assert_uint_eq(io_file_allocated_bytes(io), 0);
+    ck_assert_int_eq(io_write_zeroes(io, 0, 65536, NULL), QED_OK);
+    io_file_skip_flush(io);
+    ck_assert_int_eq(io_flush(io, NULL), QED_OK);
+    ck_assert_uint_ge(io_file_allocated_bytes(io), 65536);
+    ck_assert_uint_eq(io_file_allocated_bytes(memory), 0);
+    io_file_use_direct(memory, true);
+    io_file_skip_flush(memory);
+    ck_assert_int_eq(io_flush(memory, NULL), QED_OK);
+    io_close(io);
+    io_close(memory);
+}
+END_TEST
+
 START_TEST(the_folder_of_a_path)
 {
     static const char *const cases[][2] = {{"a", ""},           {"b/a", "b/"}, {"/a", "/"},
@@ -357,6 +415,8 @@ int main(void)
     tcase_add_test(tests, a_missing_file_is_told_without_an_error);
     tcase_add_test(tests, allocated_bytes_are_what_the_file_system_gave);
     tcase_add_test(tests, a_descriptor_past_the_page_cache_allows_no_more_than_the_file);
+    tcase_add_test(tests, transfers_past_the_page_cache_are_whole);
+    tcase_add_test(tests, what_a_file_takes_is_told);
     tcase_add_test(tests, the_folder_of_a_path);
     return unit_run(tests);
 }

@@ -251,6 +251,22 @@ START_TEST(a_target_that_may_not_grow_is_an_error)
 }
 END_TEST
 
+START_TEST(asking_whether_a_clone_works_changes_nothing)
+{
+    struct pair pair = open_pair(3 * 4096, 5 * 4096 + 9);
+    struct io *memory = io_mem_new(8192);
+    bool can = io_can_clone(pair.to, pair.from);
+
+    check_pair(&pair);
+    ck_assert_int_eq(io_clone_range(pair.to, UINT64_C(4) << 20, pair.from, 0, 4096, NULL) == QED_OK,
+                     can);
+    ck_assert(!io_can_clone(memory, pair.from));
+    ck_assert(!io_can_clone(pair.to, memory));
+    io_close(memory);
+    close_pair(&pair);
+}
+END_TEST
+
 static volatile sig_atomic_t signals;
 
 static void count_signal(int number)
@@ -306,6 +322,7 @@ int main(void)
     tcase_add_test(tests, overlapping_ranges_of_one_file_are_left_to_others);
     tcase_add_test(tests, a_device_that_is_always_full_is_left_to_others);
     tcase_add_test(tests, a_target_that_may_not_grow_is_an_error);
+    tcase_add_test(tests, asking_whether_a_clone_works_changes_nothing);
     tcase_add_test(tests, signals_do_not_cut_anything_short);
     return unit_run(tests);
 }

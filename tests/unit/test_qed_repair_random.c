@@ -94,22 +94,26 @@ static void check_list(struct trial *trial)
 {
     const struct qed_repair_report *repair = &trial->report.repair;
     struct qed_image *image = unit_open(trial->io, false);
-    uint64_t lost = 0, done[ACTION_COUNT] = {0};
+    uint64_t most = 0, done[ACTION_COUNT] = {0};
 
     for (size_t i = 0; i < repair->fixes.count; i++) {
         const struct problem *fix = &repair->fixes.problems[i];
 
         done[fix->action]++;
-        if (fix->action == ACTION_CLEAR)
-            lost += fix->virt_len;
+        if (fix->action == ACTION_CLEAR &&
+            (fix->lost_off != fix->virt_off || fix->lost_len != fix->virt_len))
+            FAIL(trial, "what is cleared is not told as lost");
+        most += fix->lost_len;
     }
     for (int i = 0; i < ACTION_COUNT; i++) {
         if (done[i] != repair->done[i])
             FAIL(trial, "%s: %" PRIu64 " told, %" PRIu64 " counted",
                  problem_action_name((enum problem_action)i), done[i], repair->done[i]);
     }
-    if (lost != repair->guest_lost)
-        FAIL(trial, "%" PRIu64 " bytes lost, %" PRIu64 " told", lost, repair->guest_lost);
+    /* A table that is copied has a line alone, whatever the end of the file has cut off below it.
+     */
+    if (repair->guest_lost > most && !done[ACTION_COPY_TABLE])
+        FAIL(trial, "%" PRIu64 " bytes lost, %" PRIu64 " told", most, repair->guest_lost);
     qed_close(image);
 }
 
@@ -143,7 +147,7 @@ static void check_rest(struct trial *trial)
              report->repair.after.corruptions);
     if (marked && !totals.corruptions && !(report->first.is_marked && totals.l1_may_be_lost))
         FAIL(trial, "the image is still marked");
-    if (totals.corruptions && !totals.orphans)
+    if (totals.corruptions && !totals.orphans && !report->repair.done[ACTION_LEAVE])
         FAIL(trial, "%" PRIu64 " corruptions are left", totals.corruptions);
 }
 

@@ -36,9 +36,10 @@ static void check_report_of(const struct row *row, const struct rows_image *imag
                             const struct check_report *report)
 {
     const struct qed_repair_report *repair = &report->repair;
-    uint64_t lost = row->lost.spans * image->span + row->lost.clusters * ROWS_CLUSTER;
+    int64_t span = (int64_t)image->span, cluster = (int64_t)ROWS_CLUSTER;
+    int64_t lost = row->lost.spans * span + row->lost.clusters * cluster + row->lost.bytes;
+    int64_t kept = row->kept.spans * span + row->kept.clusters * cluster + row->kept.bytes;
     uint64_t left = row->left * image->table_bytes / ROWS_CLUSTER;
-    uint64_t kept = row->kept.spans * image->span + row->kept.clusters * ROWS_CLUSTER;
 
     if (row->id != PROBLEM_COUNT && !find_fix(repair, row->id, row->action))
         FAIL(row, "%s is not listed", problem_kind(row->id)->name);
@@ -47,7 +48,7 @@ static void check_report_of(const struct row *row, const struct rows_image *imag
     if (repair->done[row->action] != row->times)
         FAIL(row, "%s: %" PRIu64 " times", problem_action_name(row->action),
              repair->done[row->action]);
-    if (repair->guest_lost != lost || repair->guest_kept != kept)
+    if ((int64_t)repair->guest_lost != lost || (int64_t)repair->guest_kept != kept)
         FAIL(row, "%" PRIu64 " lost, %" PRIu64 " kept", repair->guest_lost, repair->guest_kept);
     if (repair->leaks != row->fate)
         FAIL(row, "leaks: %d", (int)repair->leaks);

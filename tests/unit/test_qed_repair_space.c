@@ -102,6 +102,67 @@ START_TEST(what_there_is_room_for_is_copied)
 }
 END_TEST
 
+/* Guest data reads the L1 table, which is damaged, two clusters are one, and two tables. */
+static struct rows_image read_l1_image(void)
+{
+    struct rows_image image = rows_image_new(1);
+
+    rows_put_l2(&image, 1, 1, image.l1);
+    rows_put_l2(&image, 1, 5, image.data[0]);
+    rows_put_l1(&image, 3, image.t[2] | 2);
+    rows_put_l1(&image, 4, image.end);
+    rows_put_l1(&image, 5, image.t[0]);
+    return image;
+}
+
+START_TEST(the_l1_table_waits_while_data_that_reads_it_has_no_room)
+{
+    struct rows_image image = read_l1_image();
+    struct qed_repair_options options = mend_all;
+    struct io *before = io_mem_copy(image.io);
+    struct check_report report;
+
+    for (int device = 0; device < 2; device++) {
+        options.free_bytes = device ? UINT64_MAX : C - 1;
+        options.fixed_length = device;
+        report = rows_repair(&image, &options);
+        ck_assert(report.repair.l1_waits);
+        ck_assert_uint_eq(report.repair.space_missing, C);
+        ck_assert_uint_eq(report.repair.done[ACTION_LEAVE], 3);
+        ck_assert_uint_eq(report.repair.copied, 0);
+        ck_assert(io_mem_equal(image.io, before));
+        check_release(&report);
+    }
+    io_close(before);
+    io_close(image.io);
+}
+END_TEST
+
+START_TEST(with_room_for_all_the_l1_table_is_put_right)
+{
+    struct rows_image image = read_l1_image();
+    struct qed_repair_options options = mend_all;
+    struct check_report report;
+    struct guest old, new;
+
+    guest_read(image.io, &old);
+    options.free_bytes = 2 * C; /* for the data, not for the table */
+    report = rows_repair(&image, &options);
+    guest_read(image.io, &new);
+    ck_assert_uint_eq(guest_first_loss(&old, &new), UINT64_MAX);
+    ck_assert_uint_eq(rows_get_l1(&image, 3), image.t[2]);
+    ck_assert_uint_eq(rows_get_l1(&image, 4), 0);
+    ck_assert_uint_eq(report.repair.done[ACTION_COPY], 2);
+    ck_assert_uint_eq(report.repair.done[ACTION_LEAVE], 1);
+    ck_assert(!report.repair.l1_waits);
+    ck_assert_uint_gt(report.repair.space_missing, 0);
+    guest_release(&old);
+    guest_release(&new);
+    check_release(&report);
+    io_close(image.io);
+}
+END_TEST
+
 START_TEST(a_device_does_not_grow)
 {
     struct rows_image image = rows_image_new(1);
@@ -282,6 +343,8 @@ int main(void)
 
     tcase_add_test(tests, without_room_what_is_shared_stays);
     tcase_add_test(tests, what_there_is_room_for_is_copied);
+    tcase_add_test(tests, the_l1_table_waits_while_data_that_reads_it_has_no_room);
+    tcase_add_test(tests, with_room_for_all_the_l1_table_is_put_right);
     tcase_add_test(tests, a_device_does_not_grow);
     tcase_add_test(tests, leaks_are_given_back);
     tcase_add_test(tests, leaks_alone_are_kept_where_they_may_be_needed);
