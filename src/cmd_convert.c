@@ -39,7 +39,7 @@ static const struct argp_option options[] = {
      "How the target is written: none, directsync, writeback, writethrough, or unsafe: not flushed",
      0},
     {NULL, 'T', "CACHE", 0, "How the source is read: none or directsync past the page cache", 0},
-    {NULL, 'm', "N", 0, "Buffers in flight, 1 to 16 (default 16)", 0},
+    {NULL, 'm', "N", 0, "Buffers in flight, 1 to 16", 0},
     {NULL, 'W', NULL, 0, "Writes may be out of the order of the guest", 0},
     {NULL, 'C', NULL, 0, "Have the kernel copy, and do not look for zeroes in data", 0},
     {NULL, 'c', NULL, OPTION_HIDDEN, NULL, 0}, /* refused in qemu-img's words */

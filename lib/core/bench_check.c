@@ -54,7 +54,7 @@ static int time_check(struct qed_image *qed, struct bench_check_pass *pass, stru
 static void drop_from_memory(struct io *io, struct bench_check_report *report)
 {
     io_flush(io, NULL);
-    io_advise(io, IO_ADVISE_DONT_NEED, 0, 0);
+    io_drop_cached(io, 0, 0);
     report->knows_left = io_cached_bytes(io, 0, report->file_bytes, &report->left_cached);
 }
 

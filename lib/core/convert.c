@@ -14,11 +14,11 @@
 #include "base/zero.h"
 #include "core/convert_stream.h"
 #include "core/copy.h"
+#include "core/copy_policy.h"
 #include "core/mapfile.h"
 #include "core/preallocate.h"
 #include "core/space.h"
 #include "core/target.h"
-#include "io/io_cache.h"
 #include "io/io_file.h"
 
 /* Zeroes that have to be stored, or compared, in one step: so that a signal is heard in between. */
@@ -132,8 +132,8 @@ static bool reads_as_zeroes(const struct extent *run)
 }
 
 /* Whether the base reads as zeroes at virt_off, and for how many of max_len bytes that holds. */
-static int base_is_zero(struct convert *convert, uint64_t virt_off, uint64_t max_len,
-                        uint64_t *len, bool *is_zero)
+static int base_is_zero(struct convert *convert, uint64_t virt_off, uint64_t max_len, uint64_t *len,
+                        bool *is_zero)
 {
     uint64_t base_size = image_size(convert->base);
     struct extent run;
@@ -370,28 +370,10 @@ static int copy_by_buffer(struct convert *convert)
     return ret < 0 ? ret : copy_all(convert);
 }
 
-/* Whether less than half of the source's files is in memory. */
-static bool is_cold(const struct convert *convert)
-{
-    uint64_t stored = 0, cached = 0;
-
-    for (unsigned int i = 0; i < image_depth(convert->source); i++) {
-        uint64_t length, bytes;
-
-        if (io_get_length(image_io(convert->source, i), &length, NULL) < 0 ||
-            !io_cached_bytes(image_io(convert->source, i), 0, length, &bytes))
-            return false;
-        stored += min_u64(length, image_allocated_bytes(convert->source, i));
-        cached += bytes;
-    }
-    return cached < stored / 2;
-}
-
 /* Many buffers in flight, written straight to where the target wants them. */
 static int copy_in_flight(struct convert *convert)
 {
     const struct convert_options *options = convert->options;
-    bool is_large = image_size(convert->source) >= COPY_DIRECT_FROM_BYTES;
     bool to_stream = target_is_stream(convert->target);
     struct copy_options copy = {.depth = options->depth,
                                 .block = target_block(convert->target, options->sparse_bytes),
@@ -403,12 +385,8 @@ static int copy_in_flight(struct convert *convert)
                                 .progress = report_progress,
                                 .progress_context = convert};
 
-    copy.direct_reads =
-        options->source_cache == CONVERT_CACHE_NONE ||
-        (options->source_cache == CONVERT_CACHE_AUTO && is_large && is_cold(convert));
-    copy.direct_writes = !to_stream && (options->target_cache == CONVERT_CACHE_NONE ||
-                                        (options->target_cache == CONVERT_CACHE_AUTO && is_large));
-    if (copy.direct_writes)
+    copy_policy_choose(&copy, options, convert->source, convert->target);
+    if (copy.writes == COPY_WRITES_DIRECT)
         target_lengthen_ahead(convert->target);
     return copy_image(convert->source, convert->source_path, convert->target, &copy,
                       convert->error);

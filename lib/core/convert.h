@@ -18,7 +18,7 @@
 
 /* How a file is read or written; as QEMU names the modes. */
 enum convert_cache {
-    CONVERT_CACHE_AUTO,      /* past the page cache where that is faster; flushed at the end */
+    CONVERT_CACHE_AUTO,      /* as is fastest (copy_policy); flushed at the end */
     CONVERT_CACHE_NONE,      /* past the page cache, flushed at the end */
     CONVERT_CACHE_WRITEBACK, /* through it, flushed at the end */
     CONVERT_CACHE_UNSAFE,    /* through it, not flushed */

@@ -7,6 +7,7 @@
 #include <string.h>
 
 #include "base/checked.h"
+#include "core/copy_policy.h"
 #include "core/stream_sink.h"
 
 static int refuse(const char *option, const char *end, struct qed_error *error)
@@ -110,22 +111,21 @@ static int copy(struct stream_source *source, struct target *target,
                 const struct convert_options *options, struct qed_error *error)
 {
     const struct create_options *given = &options->target;
-    bool is_small = given->has_size && given->size < COPY_DIRECT_FROM_BYTES;
     struct copy_options copy = {.depth = options->depth,
                                 .block = target_block(target, options->sparse_bytes),
                                 .store_zeroes = options->sparse_bytes == 0,
                                 .progress = options->progress,
                                 .progress_context = options->progress_context};
-    uint64_t size;
+    uint64_t size = given->has_size ? given->size : UINT64_MAX;
     bool can_place;
     int ret = target_start_placing(target, &can_place, error);
 
     if (ret < 0)
         return ret;
     copy.unplaced = !can_place;
-    copy.direct_writes = can_place && (options->target_cache == CONVERT_CACHE_NONE ||
-                                       (options->target_cache == CONVERT_CACHE_AUTO && !is_small));
-    if (copy.direct_writes)
+    if (can_place)
+        copy.writes = copy_policy_writes(options->target_cache, size, size, target_io(target));
+    if (copy.writes == COPY_WRITES_DIRECT)
         target_lengthen_ahead(target);
     stream_source_set_size(source, given->has_size ? given->size : target_room(target),
                            given->has_size);

@@ -36,8 +36,6 @@ static int make_queue(struct copy *copy)
 {
     const struct copy_options *options = copy->options;
     enum io_queue_access reads = options->direct_reads ? IO_QUEUE_DIRECT_READ : IO_QUEUE_BUFFERED;
-    enum io_queue_access writes =
-        options->direct_writes ? IO_QUEUE_DIRECT_WRITE : IO_QUEUE_BUFFERED;
     struct io *first = copy->source ? image_io(copy->source, 0) : target_io(copy->target);
     int ret;
 
@@ -48,9 +46,9 @@ static int make_queue(struct copy *copy)
     for (unsigned int i = 1; ret == QED_OK && copy->source && i < image_depth(copy->source); i++)
         ret = io_queue_add(copy->queue, image_io(copy->source, i), reads, &copy->source_files[i],
                            copy->error);
-    if (ret == QED_OK && !options->unplaced)
-        ret = io_queue_add(copy->queue, target_io(copy->target), writes, &copy->target_file,
-                           copy->error);
+    if (ret == QED_OK && options->writes == COPY_WRITES_DIRECT)
+        ret = io_queue_add(copy->queue, target_io(copy->target), IO_QUEUE_DIRECT_WRITE,
+                           &copy->target_file, copy->error);
     return ret;
 }
 
@@ -58,6 +56,9 @@ static int run(struct copy *copy)
 {
     int ret = make_jobs(copy);
 
+    if (!copy->options->unplaced)
+        copy->window = (struct io_window){.io = target_io(copy->target),
+                                          .keeps = copy->options->writes != COPY_WRITES_WINDOWED};
     if (ret == QED_OK)
         ret = make_queue(copy);
     /* What is shared is not read, so what is bad would be found by nobody. */

@@ -13,22 +13,26 @@
 #include "core/target.h"
 #include "io/io_queue.h"
 
-/* Sources from this size on are best copied past the page cache; below, it is as good. */
-#define COPY_DIRECT_FROM_BYTES (UINT64_C(32) << 20)
-
 /* Called now and then with guest bytes done and in all (0: not known); return true to stop
  * (QED_ERR_STOPPED). */
 typedef bool copy_progress_fn(void *context, uint64_t done, uint64_t total);
 
+/* How bytes get to the places that the target gives out. */
+enum copy_writes {
+    COPY_WRITES_BUFFERED, /* they stay in the page cache */
+    COPY_WRITES_WINDOWED, /* through it: io_window */
+    COPY_WRITES_DIRECT,   /* past it, many requests in flight */
+};
+
 struct copy_options {
-    unsigned int depth; /* buffers in flight; 0: as measured best */
+    unsigned int depth; /* buffers in flight; 0: as many as pay */
     uint64_t block;     /* bytes, a power of two, a multiple of target_unit: what is zero or not */
     bool store_zeroes;  /* zero blocks are stored like others */
     bool direct_reads;  /* past the page cache, where the source is not in it */
-    bool direct_writes; /* past the page cache */
-    bool out_of_order;  /* what has been read is written at once; not where target_needs_order */
-    bool unplaced;      /* data goes through target_write, in order: it cannot be placed */
-    bool offload;       /* have the kernel copy what it can, and do not look for zeroes in it */
+    enum copy_writes writes;
+    bool out_of_order; /* what has been read is written at once; not where target_needs_order */
+    bool unplaced;     /* data goes through target_write, in order: it cannot be placed */
+    bool offload;      /* have the kernel copy what it can, and do not look for zeroes in it */
     struct salvage *salvage; /* reads the source, attached to it; NULL: stop where that fails */
     copy_progress_fn *progress; /* may be NULL */
     void *progress_context;

@@ -1,7 +1,8 @@
 /*
  * A ring of jobs, each a stretch of the guest and a buffer for it. The runs of a job are read at
  * once; jobs whose reads are done are taken in the order of the guest: what is not zero is placed
- * and written, and when that is done the job is free again.
+ * and written, here and now or, past the page cache, in flight like the reads; when that is done
+ * the job is free again.
  * SPDX-License-Identifier: MIT
  */
 #include "core/copy_state.h"
@@ -161,7 +162,7 @@ static int skip_zeroes(struct copy *copy)
 static int write_here(struct copy *copy, uint64_t virt_off, const uint8_t *bytes, size_t len,
                       uint64_t file_off)
 {
-    int ret = io_write(target_io(copy->target), bytes, len, file_off, copy->error);
+    int ret = io_window_write(&copy->window, bytes, len, file_off, copy->error);
 
     return ret < 0 ? write_failed(copy, ret, virt_off) : QED_OK;
 }
@@ -317,7 +318,7 @@ static int write_stretch(struct copy *copy, struct job *job, size_t at, size_t l
 
     if (ret < 0)
         return write_failed(copy, ret, job->virt_off + at);
-    if (job->in_flight == COPY_REQUESTS_MAX)
+    if (copy->options->writes != COPY_WRITES_DIRECT || job->in_flight == COPY_REQUESTS_MAX)
         return write_here(copy, job->virt_off + at, job->buffer + at, len, file_off);
     submit(copy, job,
            &(struct io_request){.buffer = job->buffer + at,

@@ -7,6 +7,7 @@
 
 #include "core/copy.h"
 #include "core/copy_offload.h"
+#include "io/io_window.h"
 
 #define COPY_REQUESTS_MAX 64 /* of a job at a time */
 
@@ -31,11 +32,12 @@ struct copy {
     struct io_queue *queue;
     unsigned int source_files[IMAGE_CHAIN_MAX]; /* numbers in the queue, by depth */
     unsigned int target_file;
-    struct extent run; /* of the source, as last looked up */
-    uint64_t size;     /* guest bytes; of a stream UINT64_MAX until its end is seen */
-    uint64_t total;    /* the same for the progress; 0: not known */
-    uint64_t next;     /* where the next job begins */
-    uint64_t done;     /* guest bytes that need no more work */
+    struct io_window window; /* of placed writes that are not direct */
+    struct extent run;       /* of the source, as last looked up */
+    uint64_t size;           /* guest bytes; of a stream UINT64_MAX until its end is seen */
+    uint64_t total;          /* the same for the progress; 0: not known */
+    uint64_t next;           /* where the next job begins */
+    uint64_t done;           /* guest bytes that need no more work */
     struct copy_offload offload;
     size_t job_bytes;
     struct job *jobs;

@@ -6,9 +6,7 @@
 
 #include <errno.h>
 #include <fcntl.h>
-#include <string.h>
 #include <sys/syscall.h>
-#include <sys/uio.h>
 #include <unistd.h>
 
 #include "base/checked.h"
@@ -25,31 +23,14 @@
 #define SYS_cachestat 451
 #endif
 
-#ifndef RWF_DONTCACHE
-#define RWF_DONTCACHE 0x80 /* linux/fs.h */
-#endif
-
 #define SAMPLES 64
 
-void io_advise(struct io *io, enum io_advice advice, uint64_t file_off, uint64_t len)
+void io_drop_cached(struct io *io, uint64_t file_off, uint64_t len)
 {
-    static const int numbers[] = {
-        [IO_ADVISE_SEQUENTIAL] = POSIX_FADV_SEQUENTIAL,
-        [IO_ADVISE_WILL_NEED] = POSIX_FADV_WILLNEED,
-        [IO_ADVISE_DONT_NEED] = POSIX_FADV_DONTNEED,
-    };
     int fd = io_file_descriptor(io);
 
     if (fd >= 0 && range_inside(file_off, len, 0, INT64_MAX))
-        posix_fadvise(fd, (off_t)file_off, (off_t)len, numbers[advice]);
-}
-
-void io_start_writeback(struct io *io, uint64_t file_off, uint64_t len)
-{
-    int fd = io_file_descriptor(io);
-
-    if (fd >= 0 && len > 0 && range_inside(file_off, len, 0, INT64_MAX))
-        sync_file_range(fd, (off_t)file_off, (off_t)len, SYNC_FILE_RANGE_WRITE);
+        posix_fadvise(fd, (off_t)file_off, (off_t)len, POSIX_FADV_DONTNEED);
 }
 
 /* As in linux/mman.h, where that is new enough. */
@@ -107,42 +88,9 @@ bool io_cached_bytes(struct io *io, uint64_t file_off, uint64_t len, uint64_t *b
            sample_cached(io, file_off, len, bytes);
 }
 
-/* One call; what it does not do is left to io_write, and so are errors. */
-static size_t write_uncached(int fd, const void *buffer, size_t len, uint64_t file_off)
+uint64_t io_memory_bytes(void)
 {
-    struct iovec vec;
-    ssize_t n;
+    long pages = sysconf(_SC_PHYS_PAGES), page_bytes = sysconf(_SC_PAGESIZE);
 
-    memcpy(&vec.iov_base, &buffer, sizeof(buffer));
-    vec.iov_len = len;
-    do {
-        n = pwritev2(fd, &vec, 1, (off_t)file_off, RWF_DONTCACHE);
-    } while (n < 0 && errno == EINTR);
-    return n < 0 ? 0 : (size_t)n;
-}
-
-int io_write_streaming(struct io *io, const void *buffer, size_t len, uint64_t file_off,
-                       struct qed_error *error)
-{
-    int fd = io_file_descriptor(io);
-    size_t done = 0;
-    int ret;
-
-    if (fd >= 0 && range_inside(file_off, len, 0, INT64_MAX))
-        done = write_uncached(fd, buffer, len, file_off);
-    if (done == len)
-        return QED_OK;
-    ret = io_write(io, (const char *)buffer + done, len - done, file_off + done, error);
-    if (ret == QED_OK)
-        io_start_writeback(io, file_off + done, len - done);
-    return ret;
-}
-
-bool io_can_stream(struct io *io)
-{
-    int fd = io_file_descriptor(io);
-    char byte;
-    struct iovec vec = {.iov_base = &byte, .iov_len = 1};
-
-    return fd >= 0 && preadv2(fd, &vec, 1, INT64_MAX - 1, RWF_DONTCACHE) == 0;
+    return pages > 0 && page_bytes > 0 ? saturating_mul((uint64_t)pages, (uint64_t)page_bytes) : 0;
 }

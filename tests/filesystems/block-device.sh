@@ -55,7 +55,7 @@ done
 
 expect_call unsupported allocate "$device" 0 4096
 expect_call "no-space (No space left on device)" write-zeroes "$device" $((16 * mib - 512)) 1024
-for call in stream queue-sync queue-uring; do
+for call in windowed queue-sync queue-uring; do
     fill
     result=$("$IOCALL" "$call" "$device" $((mib + 4096)) $((7 * mib + 512)))
     [[ $call != queue-uring || $result != unsupported ]] || continue

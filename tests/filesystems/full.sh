@@ -12,7 +12,7 @@ check_full()
 {
     local folder=$1 call result
 
-    for call in allocate zero-allocated write-zeroes stream queue-sync queue-uring; do
+    for call in allocate zero-allocated write-zeroes windowed queue-sync queue-uring; do
         rm -f "$folder/to"
         truncate -s 24M "$folder/to"
         result=$("$IOCALL" "$call" "$folder/to" 0 $((24 * mib)))

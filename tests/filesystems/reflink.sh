@@ -40,7 +40,7 @@ check_cloning()
 
     # Writing to one leaves the other alone.
     bytes_of shared/from 0 $((8 * mib)) >before
-    expect_call ok stream shared/to $((2 * mib)) $((2 * mib))
+    expect_call ok windowed shared/to $((2 * mib)) $((2 * mib))
     bytes_of shared/from 0 $((8 * mib)) | cmp - before || fail "the source was written to"
 
     # The end of the source need not be a whole block.
@@ -81,7 +81,7 @@ check_space()
     : >shared/space
     expect_call ok allocate shared/space 0 $((4 * mib))
     [[ $(taken shared/space) -ge 4096 ]] || fail "reserved: $(taken shared/space) KiB"
-    expect_call ok stream shared/space 0 $((4 * mib))
+    expect_call ok windowed shared/space 0 $((4 * mib))
     expect_call ok zero-allocated shared/space $mib $((2 * mib))
     [[ $(taken shared/space) -ge 4096 ]] || fail "zeroed, allocated: $(taken shared/space) KiB"
     cmp -n $((2 * mib)) -i $mib:0 shared/space /dev/zero || fail "not zeroed"

@@ -2,13 +2,12 @@
  * One call of lib/io on files of the host, for scripts that prepare the file systems under it:
  *
  *     iocall clone|copy TO TO_OFF FROM FROM_OFF LEN
- *     iocall allocate|zero|zero-allocated|write-zeroes|stream FILE OFF LEN
+ *     iocall allocate|zero|zero-allocated|write-zeroes|windowed FILE OFF LEN
  *     iocall queue-uring|queue-sync FILE OFF LEN
  *     iocall cached FILE OFF LEN
- *     iocall can-stream FILE
  *
  * Prints how it ended: "ok" or the name of the code and errno's word, then a number of bytes where
- * the call tells one. stream and queue-… write bytes of 0xa5, queue-… past the page cache. Exits
+ * the call tells one. windowed and queue-… write bytes of 0xa5, queue-… past the page cache. Exits
  * with 0 when the call was made, however it ended.
  * SPDX-License-Identifier: MIT
  */
@@ -21,6 +20,7 @@
 #include "io/io_queue.h"
 #include "io/io_space.h"
 #include "io/io_transfer.h"
+#include "io/io_window.h"
 
 #define REQUEST_BYTES ((size_t)64 << 10)
 #define REQUESTS 16
@@ -54,20 +54,21 @@ static void tell(int ret, const struct qed_error *error)
         printf(" (%s)", strerror(error->sys_errno));
 }
 
-static int stream(struct io *io, uint64_t file_off, uint64_t len, struct qed_error *error)
+static int write_windowed(struct io *io, uint64_t file_off, uint64_t len, struct qed_error *error)
 {
     static char bytes[1 << 20];
+    struct io_window window = {.io = io};
     int ret = QED_OK;
 
     memset(bytes, 0xa5, sizeof(bytes));
     while (ret == QED_OK && len > 0) {
         size_t step = len < sizeof(bytes) ? (size_t)len : sizeof(bytes);
 
-        ret = io_write_streaming(io, bytes, step, file_off, error);
+        ret = io_window_write(&window, bytes, step, file_off, error);
         file_off += step;
         len -= step;
     }
-    return ret;
+    return ret == QED_OK ? io_flush(io, error) : ret;
 }
 
 struct writing {
@@ -156,8 +157,8 @@ static int call_on_range(char **args)
         ret = io_zero_allocated(io, file_off, len, &error);
     else if (strcmp(call, "write-zeroes") == 0)
         ret = io_write_zeroes(io, file_off, len, &error);
-    else if (strcmp(call, "stream") == 0)
-        ret = stream(io, file_off, len, &error);
+    else if (strcmp(call, "windowed") == 0)
+        ret = write_windowed(io, file_off, len, &error);
     else if (strcmp(call, "queue-uring") == 0)
         ret = write_queued(io, IO_QUEUE_URING, file_off, len, &error);
     else if (strcmp(call, "queue-sync") == 0)
@@ -180,13 +181,6 @@ int main(int argc, char **argv)
         return call_on_two(argv + 1);
     if (argc == 5)
         return call_on_range(argv + 1);
-    if (argc == 3 && strcmp(argv[1], "can-stream") == 0) {
-        struct io *io = open_file(argv[2], false);
-
-        printf("%s\n", io_can_stream(io) ? "yes" : "no");
-        io_close(io);
-        return 0;
-    }
     fprintf(stderr, "iocall: not a call\n");
     return 1;
 }

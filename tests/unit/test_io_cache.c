@@ -68,13 +68,11 @@ START_TEST(what_was_dropped_is_not_cached)
     if (folder_is_on_a_device()) {
         ck_assert_int_eq(io_flush(io, NULL), QED_OK);
         /* The kernel keeps memory in pieces of up to 2 MiB, and drops whole ones. */
-        io_advise(io, IO_ADVISE_DONT_NEED, 2 * MIB, 2 * MIB);
+        io_drop_cached(io, 2 * MIB, 2 * MIB);
         ck_assert_uint_lt(cached(io, 2 * MIB, 2 * MIB), MIB);
         ck_assert_uint_gt(cached(io, 0, 2 * MIB), MIB);
     }
-    io_advise(io, IO_ADVISE_SEQUENTIAL, 0, 0);
-    io_advise(io, IO_ADVISE_WILL_NEED, MIB, MIB);
-    io_advise(io, IO_ADVISE_WILL_NEED, UINT64_MAX, 1);
+    io_drop_cached(io, UINT64_MAX, 1);
     ck_assert_int_eq(io_read(io, bytes, sizeof(bytes), 2 * MIB, NULL), QED_OK);
     ck_assert_uint_ge(cached(io, 2 * MIB, sizeof(bytes)), sizeof(bytes));
     io_close(io);
@@ -116,89 +114,24 @@ START_TEST(what_cannot_be_counted_is_estimated)
 }
 END_TEST
 
-START_TEST(streamed_bytes_are_those_that_were_written)
-{
-    struct unit_random random = {3};
-    uint8_t *expected = calloc(1, 3 * MIB), *bytes = malloc(3 * MIB);
-    struct io *io = open_filled(0);
-    uint64_t length;
-
-    ck_assert(expected && bytes);
-    io_start_writeback(io, 0, MIB);
-    for (int i = 0; i < 60; i++) {
-        size_t len = (size_t)unit_random_below(&random, i % 2 ? MIB : 5000);
-        uint64_t off = unit_random_below(&random, 2 * MIB);
-
-        memset(expected + off, i + 1, len);
-        ck_assert_int_eq(io_write_streaming(io, expected + off, len, off, NULL), QED_OK);
-        io_start_writeback(io, off, len);
-    }
-    ck_assert_int_eq(io_write_streaming(io, "end", 3, 3 * MIB - 3, NULL), QED_OK);
-    memcpy(expected + 3 * MIB - 3, "end", 3);
-    ck_assert_int_eq(io_flush(io, NULL), QED_OK);
-    ck_assert_int_eq(io_get_length(io, &length, NULL), QED_OK);
-    ck_assert_uint_eq(length, 3 * MIB);
-    ck_assert_int_eq(io_read(io, bytes, 3 * MIB, 0, NULL), QED_OK);
-    ck_assert(memcmp(bytes, expected, 3 * MIB) == 0);
-    io_close(io);
-    free(expected);
-    free(bytes);
-}
-END_TEST
-
-START_TEST(streaming_leaves_nothing_in_memory_where_it_is_had)
-{
-    uint8_t *bytes = malloc(8 * MIB);
-    struct io *io = open_filled(0);
-    uint64_t left;
-    int tries = 0;
-
-    ck_assert_ptr_nonnull(bytes);
-    memset(bytes, 0x11, 8 * MIB);
-    ck_assert_int_eq(io_write_streaming(io, bytes, 8 * MIB, 0, NULL), QED_OK);
-    ck_assert_int_eq(io_flush(io, NULL), QED_OK);
-    if (io_can_stream(io)) {
-        /* The pages go when the kernel gets round to it. */
-        while ((left = cached(io, 0, 8 * MIB)) >= 2 * MIB && tries++ < 400)
-            usleep(10000);
-        ck_assert_uint_lt(left, 2 * MIB);
-    } else {
-        ck_assert_uint_gt(cached(io, 0, 8 * MIB), 4 * MIB);
-    }
-    io_close(io);
-    free(bytes);
-}
-END_TEST
-
-START_TEST(streaming_fails_as_a_write_does)
-{
-    struct qed_error error = QED_ERROR_INIT;
-    struct io *io = NULL;
-
-    unit_write_file("f", "x", 1);
-    ck_assert_int_eq(io_file_open(&io, "f", false, NULL, NULL), QED_OK);
-    ck_assert_int_eq(io_write_streaming(io, "y", 1, 0, &error), QED_ERR_IO);
-    ck_assert_int_eq(error.sys_errno, EBADF);
-    ck_assert_uint_eq(error.file_off, 0);
-    ck_assert_int_eq(io_write_streaming(io, "y", 1, UINT64_MAX, NULL), QED_ERR_INVALID);
-    io_close(io);
-}
-END_TEST
-
-START_TEST(memory_is_written_to_and_not_advised)
+START_TEST(of_what_is_no_file_nothing_is_told)
 {
     struct io *io = io_mem_new(16);
     uint64_t bytes;
     char text[4];
 
-    io_advise(io, IO_ADVISE_DONT_NEED, 0, 0);
-    io_start_writeback(io, 0, 16);
-    ck_assert(!io_can_stream(io));
+    ck_assert_int_eq(io_write(io, "abcd", 4, 6, NULL), QED_OK);
+    io_drop_cached(io, 0, 16);
     ck_assert(!io_cached_bytes(io, 0, 16, &bytes));
-    ck_assert_int_eq(io_write_streaming(io, "abcd", 4, 6, NULL), QED_OK);
     ck_assert_int_eq(io_read(io, text, 4, 6, NULL), QED_OK);
     ck_assert_mem_eq(text, "abcd", 4);
     io_close(io);
+}
+END_TEST
+
+START_TEST(memory_is_told)
+{
+    ck_assert_uint_gt(io_memory_bytes(), 8 * MIB);
 }
 END_TEST
 
@@ -210,9 +143,7 @@ int main(void)
     tcase_add_test(tests, what_was_just_written_is_cached);
     tcase_add_test(tests, what_was_dropped_is_not_cached);
     tcase_add_test(tests, what_cannot_be_counted_is_estimated);
-    tcase_add_test(tests, streamed_bytes_are_those_that_were_written);
-    tcase_add_test(tests, streaming_leaves_nothing_in_memory_where_it_is_had);
-    tcase_add_test(tests, streaming_fails_as_a_write_does);
-    tcase_add_test(tests, memory_is_written_to_and_not_advised);
+    tcase_add_test(tests, of_what_is_no_file_nothing_is_told);
+    tcase_add_test(tests, memory_is_told);
     return unit_run(tests);
 }

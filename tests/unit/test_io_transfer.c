@@ -15,9 +15,9 @@
 #include <sys/time.h>
 #include <unistd.h>
 
-#include "io/io_cache.h"
 #include "io/io_file.h"
 #include "io/io_space.h"
+#include "io/io_window.h"
 #include "support/io_mem.h"
 #include "support/unit.h"
 
@@ -101,7 +101,7 @@ START_TEST(copied_ranges_are_those_that_were_named)
 {
     static const struct {
         size_t to_off, from_off, len;
-    } ranges[] = {{0, 0, MIB},       {777, 4097, 100001},        {5, 2 * MIB - 3, 3},
+    } ranges[] = {{0, 0, MIB},       {777, 4097, 100001},         {5, 2 * MIB - 3, 3},
                   {MIB, 0, 2 * MIB}, {4 * MIB, MIB, MIB / 2 + 1}, {9, 9, 0}};
     struct pair pair = open_pair(2 * MIB, MIB + 5);
     uint64_t done;
@@ -178,10 +178,8 @@ START_TEST(what_is_no_file_or_has_no_such_offset_is_refused)
     ck_assert_int_eq(io_copy_range(memory, 0, pair.from, 0, 4096, &done, NULL),
                      QED_ERR_UNSUPPORTED);
     ck_assert_uint_eq(done, 0);
-    ck_assert_int_eq(io_copy_range(pair.to, 0, memory, 0, 4096, &done, NULL),
-                     QED_ERR_UNSUPPORTED);
-    ck_assert_int_eq(io_clone_range(pair.to, INT64_MAX, pair.from, 0, 4096, NULL),
-                     QED_ERR_INVALID);
+    ck_assert_int_eq(io_copy_range(pair.to, 0, memory, 0, 4096, &done, NULL), QED_ERR_UNSUPPORTED);
+    ck_assert_int_eq(io_clone_range(pair.to, INT64_MAX, pair.from, 0, 4096, NULL), QED_ERR_INVALID);
     ck_assert_int_eq(io_clone_range(pair.to, 0, pair.from, UINT64_MAX, 4096, NULL),
                      QED_ERR_INVALID);
     ck_assert_int_eq(io_copy_range(pair.to, UINT64_MAX, pair.from, 0, 4096, &done, NULL),
@@ -217,12 +215,9 @@ START_TEST(a_device_that_is_always_full_is_left_to_others)
 
     ck_assert_int_ge(fd, 0);
     ck_assert_int_eq(io_file_adopt(&full, fd, false, NULL), QED_OK);
-    ck_assert_int_eq(io_copy_range(full, 0, pair.from, 0, 8192, &done, NULL),
-                     QED_ERR_UNSUPPORTED);
+    ck_assert_int_eq(io_copy_range(full, 0, pair.from, 0, 8192, &done, NULL), QED_ERR_UNSUPPORTED);
     ck_assert_uint_eq(done, 0);
     ck_assert_int_eq(io_clone_range(full, 0, pair.from, 0, 8192, NULL), QED_ERR_UNSUPPORTED);
-    ck_assert_int_eq(io_write_streaming(full, "x", 1, 0, &error), QED_ERR_NO_SPACE);
-    ck_assert_int_eq(error.sys_errno, ENOSPC);
     ck_assert_int_eq(io_write_zeroes(full, 0, 1, &error), QED_ERR_NO_SPACE);
     io_close(full);
     close_pair(&pair);
@@ -285,6 +280,7 @@ START_TEST(signals_do_not_cut_anything_short)
     struct sigaction action = {.sa_handler = count_signal}; /* no SA_RESTART */
     struct itimerval often = {{0, 300}, {0, 300}}, never = {0};
     struct pair pair = open_pair(8 * MIB, 0);
+    struct io_window window = {.io = pair.to};
     uint64_t done;
 
     ck_assert_int_eq(sigaction(SIGALRM, &action, NULL), 0);
@@ -293,7 +289,7 @@ START_TEST(signals_do_not_cut_anything_short)
         int ret = io_allocate(pair.to, 0, 8 * MIB, NULL);
 
         ck_assert(ret == QED_OK || ret == QED_ERR_UNSUPPORTED);
-        ck_assert_int_eq(io_write_streaming(pair.to, pair.source, MIB, 7 * MIB, NULL), QED_OK);
+        ck_assert_int_eq(io_window_write(&window, pair.source, MIB, 7 * MIB, NULL), QED_OK);
         ck_assert_int_eq(io_zero(pair.to, MIB, 7 * MIB, NULL), QED_OK);
         ck_assert_int_eq(io_zero_allocated(pair.to, 0, 2 * MIB, NULL), QED_OK);
         ret = io_copy_range(pair.to, 0, pair.from, 0, 7 * MIB, &done, NULL);
@@ -303,8 +299,8 @@ START_TEST(signals_do_not_cut_anything_short)
         ret = io_clone_range(pair.to, 7 * MIB, pair.from, 7 * MIB, MIB, NULL);
         ck_assert(ret == QED_OK || ret == QED_ERR_UNSUPPORTED);
         if (ret == QED_ERR_UNSUPPORTED)
-            ck_assert_int_eq(
-                io_write_streaming(pair.to, pair.source + 7 * MIB, MIB, 7 * MIB, NULL), QED_OK);
+            ck_assert_int_eq(io_window_write(&window, pair.source + 7 * MIB, MIB, 7 * MIB, NULL),
+                             QED_OK);
     }
     ck_assert_int_eq(setitimer(ITIMER_REAL, &never, NULL), 0);
     expect_copied(&pair, 0, 0, 8 * MIB);
