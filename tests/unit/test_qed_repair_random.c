@@ -226,5 +226,5 @@ int main(void)
 
     tcase_add_loop_test(tests, what_could_be_read_is_kept, 0, 4);
     tcase_add_loop_test(tests, with_other_options_what_could_be_read_is_kept_too, 0, 4);
-    return unit_run(tests);
+    return unit_run_long(tests, 300);
 }
