@@ -9,8 +9,14 @@
 #include "base/checked.h"
 #include "format/qed.h"
 #include "format/qed_intent.h"
+#include "format/qed_scan.h"
 
 #define TAIL_STEP (UINT64_C(64) << 20)
+
+struct tables_end {
+    const struct qed_geometry *geometry;
+    uint64_t end; /* of the table that lies last in the file */
+};
 
 static int get_intent(struct info *info, const struct qed_image *qed, struct qed_error *error)
 {
@@ -43,12 +49,27 @@ static int find_last_hole(struct io *io, uint64_t at, uint64_t length, uint64_t 
     return QED_OK;
 }
 
+/* The end of the tables is not where nothing is: what is zero of them is not stored. */
+static int find_tables_end(void *context, const struct qed_scan_piece *piece,
+                           struct qed_error *error)
+{
+    struct tables_end *found = context;
+
+    (void)error;
+    for (size_t i = 0; i < piece->count; i++) {
+        if (qed_table_offset_valid(found->geometry, piece->entries[i]))
+            found->end = max_u64(found->end, piece->entries[i] + found->geometry->table_bytes);
+    }
+    return QED_OK;
+}
+
 /* What was made ready ahead at the end of the file; looked for from there, as it may be anything.
  */
-static int get_tail(struct info *info, const struct qed_image *qed, struct qed_error *error)
+static int get_tail(struct info *info, struct qed_image *qed, struct qed_error *error)
 {
+    const struct qed_geometry *g = &qed->geometry;
+    struct tables_end tables = {.geometry = g, .end = g->l1_table_offset + g->table_bytes};
     uint64_t length, from, hole = 0, step = TAIL_STEP;
-    uint64_t l1_end = qed->geometry.l1_table_offset + qed->geometry.table_bytes;
     int ret = io_get_length(qed->io, &length, error);
 
     for (from = length; ret == QED_OK && from > 0; step *= 2) {
@@ -57,17 +78,19 @@ static int get_tail(struct info *info, const struct qed_image *qed, struct qed_e
         if (ret < 0 || hole > from)
             break;
     }
-    if (ret < 0 || length == 0)
+    if (ret < 0 || length < hole + INFO_TAIL_MIN)
         return ret;
-    hole = max_u64(hole, l1_end);
-    if (checked_round_up(hole, qed->geometry.cluster_size, &hole) && hole < length)
-        info->tail_bytes = round_down(length - hole, qed->geometry.cluster_size);
-    return QED_OK;
+    ret = qed_scan_l1(qed, find_tables_end, &tables, error);
+    hole = max_u64(hole, tables.end);
+    if (ret == QED_OK && checked_round_up(hole, g->cluster_size, &hole) &&
+        length >= INFO_TAIL_MIN && hole <= length - INFO_TAIL_MIN)
+        info->tail_bytes = round_down(length - hole, g->cluster_size);
+    return ret;
 }
 
 int info_get(struct info *info, struct image *image, unsigned int depth, struct qed_error *error)
 {
-    const struct qed_image *qed = image_qed(image, depth);
+    struct qed_image *qed = image_qed(image, depth);
     int ret = QED_OK;
 
     *info = (struct info){

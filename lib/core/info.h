@@ -10,6 +10,9 @@
 
 #include "core/image.h"
 
+/* What is made ready ahead is told from so many bytes on: less may be a cluster of zeroes. */
+#define INFO_TAIL_MIN (UINT64_C(1) << 20)
+
 /* Strings belong to the image, but for full_backing_name. */
 struct info {
     const char *path;
@@ -30,7 +33,8 @@ struct info {
     bool intent_is_valid;  /* and its page can be trusted; the rest is valid only then */
     uint32_t marked_bits;  /* that are set in it */
     uint64_t tables_a_bit; /* L2 tables that each stands for */
-    uint64_t tail_bytes;   /* at the end of the file, whole clusters in which nothing is stored */
+    uint64_t
+        tail_bytes; /* at the end of the file, clusters behind all tables that are not stored */
 };
 
 /* Describe the layer at depth of image. */

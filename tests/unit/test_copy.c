@@ -80,7 +80,9 @@ START_TEST(every_way_copies_the_same)
                                    .block = 2 * C,
                                    .store_zeroes = (_i & 2) != 0,
                                    .direct_reads = (_i & 4) != 0,
-                                   .direct_writes = (_i & 8) != 0,
+                                   .writes = _i & 8     ? COPY_WRITES_DIRECT
+                                             : _i & 128 ? COPY_WRITES_WINDOWED
+                                                        : COPY_WRITES_BUFFERED,
                                    .out_of_order = (_i & 16) && !(_i & 64),
                                    .offload = (_i & 32) != 0};
     struct images images;
@@ -197,7 +199,7 @@ int main(void)
     TCase *tests = tcase_create("copy");
 
     unit_use_folder(tests);
-    tcase_add_loop_test(tests, every_way_copies_the_same, 0, 128);
+    tcase_add_loop_test(tests, every_way_copies_the_same, 0, 256);
     tcase_add_test(tests, a_ring_that_fails_ends_the_copy);
     tcase_add_loop_test(tests, a_failure_on_the_way_is_told_and_leaves_nothing, 0, 14);
     return unit_run(tests);
