@@ -29,10 +29,9 @@ int copy_say_unread(int ret, const char *source_name, uint64_t virt_off, uint64_
 {
     if (len == 0)
         return qed_fail_prefix(error, ret, "%s", source_name);
-    return qed_fail_prefix(error, ret,
-                           "%s: error while reading at byte %" PRIu64 ", %" PRIu64
-                           " bytes of the guest",
-                           source_name, virt_off, len);
+    return qed_fail_prefix(
+        error, ret, "%s: error while reading at byte %" PRIu64 ", %" PRIu64 " bytes of the guest",
+        source_name, virt_off, len);
 }
 
 static int read_failed(struct copy *copy, int ret, uint64_t virt_off, uint64_t len)
@@ -260,11 +259,15 @@ static int read_run(struct copy *copy, struct job *job, uint64_t virt_off, size_
     return QED_OK;
 }
 
-/* Begin a job at copy->next: whole blocks, as many as there are requests for. */
+/*
+ * Begin a job at copy->next: whole blocks, as many as there are requests for. Where the kernel can
+ * share or copy, only the one that it cannot.
+ */
 static int start_job(struct copy *copy)
 {
     uint64_t block = copy->options->block;
-    size_t most = (size_t)min_u64(copy->job_bytes, copy->size - copy->next), at = 0;
+    uint64_t wanted = copy_offload_may_work(&copy->offload) ? block : copy->job_bytes;
+    size_t most = (size_t)min_u64(wanted, copy->size - copy->next), at = 0;
     struct job *job = begin_job(copy, most);
     int ret = QED_OK;
 
