@@ -68,7 +68,7 @@ static void print_human(struct out *out, const struct bench_durability_args *arg
 
     out_printf(out,
                "%" PRIu64 " allocating writes of %zu bytes, %s, a flush every %" PRIu64
-               ", medians of %u.\n\nWriting:\n",
+               ", the median of %u\n\nWriting:\n",
                found->requests, options->request_bytes, options->random ? "random" : "sequential",
                options->flush_interval, options->rounds);
     out_printf(out, "%-12s %10s %8s %9s %9s %10s %8s %8s\n", "policy", "writes/s", "to none",

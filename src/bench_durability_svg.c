@@ -62,7 +62,7 @@ static void draw_head(struct out *out, const struct bench_durability_args *args,
     rect(out, 0, 0, WIDTH, bottom() + 50, "#ffffff");
     text(out, 24, 38, "start", 22, INK, "What it costs to survive a crash");
     snprintf(line, sizeof(line),
-             "%llu allocating writes of %zu bytes, %s, a flush every %llu; medians of %u rounds. "
+             "%llu allocating writes of %zu bytes, %s, a flush every %llu; the median of %u. "
              "Crash: modelled, %u %s on a disk of %s.",
              (unsigned long long)found->requests, args->options.request_bytes,
              args->options.random ? "random" : "sequential",
