@@ -59,9 +59,9 @@ static void print_crash(struct out *out, const struct bench_policy_report *polic
                crash->loaded_tables, price->loaded, units_format_size(crash->leaked_bytes, leaked));
 }
 
-static void print_human(struct out *out, const struct bench_durability_args *args,
-                        const struct bench_durability_report *found,
-                        const struct bench_durability_price *prices)
+void bench_durability_human(struct out *out, const struct bench_durability_args *args,
+                            const struct bench_durability_report *found,
+                            const struct bench_durability_price prices[BENCH_POLICY_COUNT])
 {
     const struct bench_durability_options *options = &args->options;
     char size[UNITS_TEXT_MAX];
@@ -194,7 +194,7 @@ static int print(const struct bench_durability_args *args,
     else if (args->output == OPTS_OUTPUT_SVG)
         bench_durability_svg(out, args, found, prices);
     else
-        print_human(out, args, found, prices);
+        bench_durability_human(out, args, found, prices);
     return out_commit(out);
 }
 

@@ -26,7 +26,15 @@ struct bench_durability_price {
 /* Measure and print. Signals stop it; returns a CMD_ status. */
 int bench_durability_command(struct bench_durability_args *args);
 
-/* Draw a report: bars for writing and, on a logarithmic scale, for the crash. */
+/* The tables. */
+void bench_durability_human(struct out *out, const struct bench_durability_args *args,
+                            const struct bench_durability_report *found,
+                            const struct bench_durability_price prices[BENCH_POLICY_COUNT]);
+
+/*
+ * Draw a report: bars for writing and, on a logarithmic scale, for the crash. The tables are the
+ * chart's description.
+ */
 void bench_durability_svg(struct out *out, const struct bench_durability_args *args,
                           const struct bench_durability_report *found,
                           const struct bench_durability_price prices[BENCH_POLICY_COUNT]);

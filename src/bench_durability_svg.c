@@ -168,6 +168,9 @@ void bench_durability_svg(struct out *out, const struct bench_durability_args *a
                           const struct bench_durability_price prices[BENCH_POLICY_COUNT])
 {
     draw_head(out, args, found);
+    out_printf(out, "<desc>\n");
+    bench_durability_human(out, args, found, prices);
+    out_printf(out, "</desc>\n");
     draw_legend(out);
     draw_costs(out, found);
     draw_prices(out, found, prices);

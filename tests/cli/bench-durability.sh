@@ -98,8 +98,10 @@ expect_stderr_has "qedtool: --mode=durability is for QED images, which 'folder/a
 rm folder/a.raw
 
 # A limit on the size of files: it fails on the way.
-expect_status 1 bash -c 'ulimit -f 64; exec "$0" "$@"' "$QEDTOOL" bench --mode=durability -c 64 \
-    folder/a.qed
+(
+    ulimit -f 64
+    expect_status 1 "$QEDTOOL" bench --mode=durability -c 64 folder/a.qed
+)
 expect_stdout ''
 expect_files folder a.qed
 
@@ -121,6 +123,8 @@ same_file folder/a.qed a.qed
 
 # The chart.
 durability --output=svg >chart.svg
+[[ $(sed -n '/<desc>/,/<\/desc>/p' chart.svg | grep -c '^need-check ') -eq 2 ]] ||
+    fail "the chart does not have its numbers"
 [[ $(grep -c '<rect ' chart.svg) -gt 10 ]] || fail "no bars"
 for policy in none need-check preallocate intent ordered; do
     grep -q ">$policy</text>" chart.svg || fail "no $policy in the chart"
