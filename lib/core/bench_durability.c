@@ -196,14 +196,15 @@ static int warm_up(struct durability *all, struct qed_error *error)
     return ret;
 }
 
-/* Each round begins with another policy, so that none always comes after the same other. */
+/* Each round has an order of its own: what a run leaves behind for the next one is nobody's lot. */
 static int run_rounds(struct durability *all, struct qed_error *error)
 {
     int ret = warm_up(all, error);
 
     for (unsigned int round = 0; ret == QED_OK && round < all->options->rounds; round++) {
         for (size_t i = 0; ret == QED_OK && i < BENCH_POLICY_COUNT; i++)
-            ret = run_policy(all, (i + round) % BENCH_POLICY_COUNT, round, error);
+            ret =
+                run_policy(all, bench_durability_place(i, BENCH_POLICY_COUNT, round), round, error);
     }
     return ret;
 }
