@@ -16,11 +16,16 @@ void bench_report_io_json(struct out *out, const char *path, const char *format,
                           const struct bench_io_options *options,
                           const struct bench_io_report *found);
 
+/* Members of JSON that the modes share: seconds (or another fraction), and a latency's percentiles.
+ */
+void bench_report_add_seconds(struct json_object *object, const char *key, double value);
+struct json_object *bench_report_latency_object(const struct histogram *latency);
+
 /* A disk that is not here, as it was asked for, and what it would take. */
 struct bench_disk {
     const char *text;
     struct diskmodel disk;
-    struct diskmodel_times ours, qemu;
+    struct diskmodel_times ours, qemu, recovery;
 };
 
 void bench_report_check_human(struct out *out, const struct bench_check_report *found,

@@ -7,6 +7,7 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "bench_durability.h"
 #include "bench_report.h"
 #include "check_recover.h"
 #include "cmd.h"
@@ -16,7 +17,7 @@
 
 #define DISKS_MAX 16
 
-enum bench_mode { MODE_IO, MODE_CHECK };
+enum bench_mode { MODE_IO, MODE_CHECK, MODE_DURABILITY };
 
 struct bench_args {
     struct opts_image image;
@@ -26,12 +27,18 @@ struct bench_args {
     struct bench_disk disks[DISKS_MAX];
     size_t disk_count;
     size_t guests;
-    bool has_io_option, has_check_option; /* one that is for that mode only */
+    struct bench_durability_options durability; /* of that mode, what the others do not have */
+    size_t rounds;
+    bool has_count, has_depth, has_request_bytes, has_flush_interval; /* not the default */
+    /* One that is for that mode only, or for requests of both modes that send any. */
+    bool has_io_option, has_check_option, has_durability_option, has_load_option;
 };
 
 static const struct argp_option options[] = {
     {"mode", OPTS_KEY_MODE, "MODE", 0,
-     "io (default): send requests; check: how long a check takes, here and elsewhere", 0},
+     "io (default): send requests; check: how long a check takes, here and elsewhere; "
+     "durability: what surviving a crash costs, by policy",
+     0},
     {NULL, 0, NULL, 0, "Requests:", 1},
     {NULL, 'c', "N", 0, "How many requests to send (default 75000)", 1},
     {NULL, 'd', "DEPTH", 0, "How many are in flight (default 64)", 1},
@@ -51,12 +58,17 @@ static const struct argp_option options[] = {
     {NULL, 't', "CACHE", 0,
      "How the files are used: writeback (default), writethrough, none, directsync or unsafe", 1},
     {NULL, 'w', NULL, 0, "Write, and do not read", 1},
-    {NULL, 0, NULL, 0, "Check:", 2},
+    {NULL, 0, NULL, 0, "Disks, of checks and crashes:", 2},
     {"disk", OPTS_KEY_DISK, "DISK", 0,
      "A disk to model: hdd, sata-ssd, nvme or iops=N,bw=M; again for more (default: "
      "iops=100,bw=150M and hdd)",
      2},
     {"guests", OPTS_KEY_GUESTS, "N", 0, "How many such images share the disk (default 1)", 2},
+    {NULL, 0, NULL, 0,
+     "Durability (-c 4096 -d 16 -s 64k --flush-interval=16 if not given; FILE is not written):", 3},
+    {"order", OPTS_KEY_ORDER, "ORDER", 0, "Where writes go: sequential (default) or random", 3},
+    {"rounds", OPTS_KEY_ROUNDS, "N", 0, "How often each policy is measured (default 5)", 3},
+    {"seed", OPTS_KEY_SEED, "N", 0, "What the random order depends on (default 1)", 3},
     {0},
 };
 
@@ -66,8 +78,11 @@ static int mode_value(const char *text, enum bench_mode *mode)
         *mode = MODE_IO;
     else if (strcmp(text, "check") == 0)
         *mode = MODE_CHECK;
+    else if (strcmp(text, "durability") == 0)
+        *mode = MODE_DURABILITY;
     else
-        return report_usage("--mode must be io or check, not '%s'", text), OPTS_REPORTED;
+        return report_usage("--mode must be io, check or durability, not '%s'", text),
+               OPTS_REPORTED;
     return 0;
 }
 
@@ -142,33 +157,107 @@ static int guests_value(const char *text, size_t *guests)
     return OPTS_REPORTED;
 }
 
-/* Options of requests that take a number; ARGP_ERR_UNKNOWN for all others. */
-static error_t parse_number(int key, const char *arg, struct bench_io_options *io)
+static int order_value(const char *text, bool *random)
 {
+    *random = strcmp(text, "random") == 0;
+    if (*random || strcmp(text, "sequential") == 0)
+        return 0;
+    report_usage("--order must be sequential or random, not '%s'", text);
+    return OPTS_REPORTED;
+}
+
+static int rounds_value(const char *text, size_t *rounds)
+{
+    if (opts_count_value("--rounds", text, rounds) != 0)
+        return OPTS_REPORTED;
+    if (*rounds >= 1 && *rounds <= BENCH_ROUNDS_MAX)
+        return 0;
+    report_usage("--rounds must be from 1 to %d", BENCH_ROUNDS_MAX);
+    return OPTS_REPORTED;
+}
+
+/* Options of mode durability alone; ARGP_ERR_UNKNOWN for all others. */
+static error_t parse_durability(int key, const char *arg, struct bench_args *args)
+{
+    size_t seed = 0;
+    error_t ret;
+
+    switch (key) {
+    case OPTS_KEY_ORDER:
+        return order_value(arg, &args->durability.random);
+    case OPTS_KEY_ROUNDS:
+        return rounds_value(arg, &args->rounds);
+    case OPTS_KEY_SEED:
+        ret = opts_count_value("--seed", arg, &seed);
+        args->durability.seed = seed;
+        return ret;
+    default:
+        return ARGP_ERR_UNKNOWN;
+    }
+}
+
+/* Options that every load of requests has; ARGP_ERR_UNKNOWN for all others. */
+static error_t parse_load(int key, const char *arg, struct bench_args *args)
+{
+    struct bench_io_options *io = &args->io;
     uint64_t number = 0;
     error_t ret;
 
     switch (key) {
     case 'c':
+        args->has_count = true;
         return number_value("request count", arg, 0, INT_MAX, &io->count);
     case 'd':
+        args->has_depth = true;
         ret = number_value("queue depth", arg, 1, INT_MAX, &number);
         io->depth = (unsigned int)number;
         return ret;
     case OPTS_KEY_FLUSH_INTERVAL:
+        args->has_flush_interval = true;
         return number_value("flush interval", arg, 0, INT_MAX, &io->flush_interval);
-    case 'o':
-        return opts_qemu_size_value("offset", arg, &io->offset);
     case OPTS_KEY_PATTERN:
         ret = number_value("pattern byte", arg, 0, 0xff, &number);
         io->pattern = (uint8_t)number;
         return ret;
+    case OPTS_KEY_PREALLOCATE:
+        return opts_size_value("--preallocate", arg, &io->preallocate);
     case 's':
+        args->has_request_bytes = true;
         ret = small_size_value("buffer size", arg, &number);
         io->request_bytes = (size_t)number;
         return ret;
+    case 't':
+        return cache_value(arg, &io->cache);
+    default:
+        return ARGP_ERR_UNKNOWN;
+    }
+}
+
+/* Options of mode io alone; ARGP_ERR_UNKNOWN for all others. */
+static error_t parse_io(int key, const char *arg, struct bench_args *args)
+{
+    struct bench_io_options *io = &args->io;
+
+    switch (key) {
+    case OPTS_KEY_DURABILITY:
+        if (qed_durability_parse(arg, &io->durability))
+            return 0;
+        report_usage("--durability must be need-check, preallocate, intent or ordered, not '%s'",
+                     arg);
+        return OPTS_REPORTED;
+    case OPTS_KEY_NO_DRAIN:
+        io->no_drain = true;
+        return 0;
+    case 'o':
+        return opts_qemu_size_value("offset", arg, &io->offset);
+    case 'q':
+        args->quiet = true;
+        return 0;
     case 'S':
         return small_size_value("step_size", arg, &io->step);
+    case 'w':
+        io->write = true;
+        return 0;
     default:
         return ARGP_ERR_UNKNOWN;
     }
@@ -177,7 +266,7 @@ static error_t parse_number(int key, const char *arg, struct bench_io_options *i
 static error_t parse(int key, char *arg, struct argp_state *state)
 {
     struct bench_args *args = state->input;
-    error_t ret = 0;
+    error_t ret;
 
     switch (key) {
     case ARGP_KEY_INIT:
@@ -192,32 +281,17 @@ static error_t parse(int key, char *arg, struct argp_state *state)
     case OPTS_KEY_GUESTS:
         args->has_check_option = true;
         return guests_value(arg, &args->guests);
-    case OPTS_KEY_DURABILITY:
-        if (!qed_durability_parse(arg, &args->io.durability))
-            return report_usage("--durability must be need-check, preallocate, intent or ordered, "
-                                "not '%s'",
-                                arg),
-                   OPTS_REPORTED;
-        break;
-    case OPTS_KEY_PREALLOCATE:
-        ret = opts_size_value("--preallocate", arg, &args->io.preallocate);
-        break;
-    case OPTS_KEY_NO_DRAIN:
-        args->io.no_drain = true;
-        break;
-    case 'q':
-        args->quiet = true;
-        break;
-    case 't':
-        ret = cache_value(arg, &args->io.cache);
-        break;
-    case 'w':
-        args->io.write = true;
-        break;
     default:
-        ret = parse_number(key, arg, &args->io);
+        break;
     }
-    args->has_io_option |= ret != ARGP_ERR_UNKNOWN;
+    ret = parse_io(key, arg, args);
+    if (ret != ARGP_ERR_UNKNOWN)
+        return args->has_io_option = true, ret;
+    ret = parse_durability(key, arg, args);
+    if (ret != ARGP_ERR_UNKNOWN)
+        return args->has_durability_option = true, ret;
+    ret = parse_load(key, arg, args);
+    args->has_load_option |= ret != ARGP_ERR_UNKNOWN;
     return ret;
 }
 
@@ -231,8 +305,8 @@ static const struct argp argp = {
     .children = children,
     .doc =
         "Measure an image: how fast it serves requests, or how long a check of it takes, with the "
-        "time that it would take on a disk that is not here, beside QEMU's. -w overwrites what "
-        "is in the image.",
+        "time that it would take on a disk that is not here, beside QEMU's, or what it costs to "
+        "survive a crash. -w overwrites what is in the image.",
 };
 
 /* qemu-img's lines before the requests: they are there even if these fail. */
@@ -297,7 +371,9 @@ static int model_disks(struct bench_args *args, const struct bench_check_report 
 
         if (bench_check_model(found, &found->plan, &disk->disk, guests, &disk->ours, &error) < 0 ||
             bench_check_model(found, &found->qemu_plan, &disk->disk, guests, &disk->qemu, &error) <
-                0)
+                0 ||
+            bench_check_model(found, &found->recovery_plan, &disk->disk, guests, &disk->recovery,
+                              &error) < 0)
             return report_error(&error);
     }
     return CMD_OK;
@@ -341,7 +417,7 @@ static int settle_io(struct bench_args *args)
     struct bench_io_options *io = &args->io;
 
     if (args->has_check_option)
-        return report_usage("--disk and --guests go with --mode=check");
+        return report_usage("--disk and --guests go with --mode=check and --mode=durability");
     if (io->flush_interval && !io->write)
         return report("--flush-interval is only available in write tests");
     if (io->durability != QED_DURABILITY_AUTO && !io->write)
@@ -360,13 +436,61 @@ static int settle_io(struct bench_args *args)
     return CMD_OK;
 }
 
+/* What the mode has other defaults for than mode io. */
+static void settle_durability_load(struct bench_args *args)
+{
+    struct bench_durability_options *load = &args->durability;
+    const struct bench_io_options *io = &args->io;
+
+    load->format = args->image.format;
+    load->share = args->image.share;
+    load->count = args->has_count ? io->count : 0;
+    load->depth = args->has_depth ? io->depth : 16;
+    load->request_bytes = args->has_request_bytes ? io->request_bytes : 65536;
+    load->flush_interval = args->has_flush_interval ? io->flush_interval : 16;
+    load->pattern = io->pattern;
+    load->cache = io->cache;
+    load->preallocate = io->preallocate;
+    load->rounds = (unsigned int)args->rounds;
+}
+
+static int bench_the_policies(struct bench_args *args)
+{
+    struct bench_durability_args durability = {.path = args->image.path,
+                                               .output = args->image.output,
+                                               .guests = (unsigned int)args->guests};
+
+    if (args->has_io_option)
+        return report_usage("-o, -S, -q, -w, --no-drain and --durability go with --mode=io");
+    if (args->disk_count > 1)
+        return report_usage("With --mode=durability, --disk can be given once");
+    if (args->disk_count == 0 && disk_value(args, "iops=100,bw=150M") != 0)
+        return CMD_FAILED;
+    settle_durability_load(args);
+    if (args->has_count && args->durability.count < 2)
+        return report_usage("With --mode=durability, -c must be at least 2");
+    if (args->durability.request_bytes == 0)
+        return report_usage("With --mode=durability, -s must not be 0");
+    if (args->durability.flush_interval && args->durability.flush_interval < args->durability.depth)
+        return report("Flush interval can't be smaller than depth");
+    durability.options = args->durability;
+    durability.disk = args->disks[0];
+    return bench_durability_command(&durability);
+}
+
 static int bench(void *context)
 {
     struct bench_args *args = context;
 
+    if (args->mode != MODE_DURABILITY && args->has_durability_option)
+        return report_usage("--order, --rounds and --seed go with --mode=durability");
+    if (args->mode != MODE_DURABILITY && args->image.output == OPTS_OUTPUT_SVG)
+        return report_usage("--output=svg goes with --mode=durability");
+    if (args->mode == MODE_DURABILITY)
+        return bench_the_policies(args);
     if (args->mode == MODE_IO)
         return settle_io(args) == CMD_OK ? bench_requests(args) : CMD_FAILED;
-    if (args->has_io_option)
+    if (args->has_io_option || args->has_load_option)
         return report_usage("Options of requests cannot be used with --mode=check");
     return bench_the_check(args);
 }
@@ -375,6 +499,9 @@ int cmd_bench(int argc, char **argv)
 {
     struct bench_args args = {
         .guests = 1,
+        .image = {.draws = true},
+        .durability = {.seed = 1},
+        .rounds = 5,
         .io = {
             .backing = IMAGE_BACKING_FOLLOW, .count = 75000, .depth = 64, .request_bytes = 4096}};
 

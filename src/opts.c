@@ -96,8 +96,8 @@ int opts_run(const struct argp *argp, int argc, char **argv, void *args, int (*r
                              .parser = parse_root,
                              .children = children,
                              .help_filter = filter_help};
-    error_t ret = argp_parse(&root_argp, argc, argv,
-                             ARGP_NO_ERRS | ARGP_NO_HELP | ARGP_NO_EXIT, NULL, &root);
+    error_t ret =
+        argp_parse(&root_argp, argc, argv, ARGP_NO_ERRS | ARGP_NO_HELP | ARGP_NO_EXIT, NULL, &root);
 
     if (root.want_help)
         return print_help(&root_argp, argv[0]);
@@ -145,15 +145,16 @@ int opts_count_value(const char *option, const char *text, size_t *count)
     return OPTS_REPORTED;
 }
 
-static int output_value(const char *text, enum opts_output *output)
+static int output_value(const char *text, struct opts_image *image)
 {
     if (strcmp(text, "human") == 0)
-        *output = OPTS_OUTPUT_HUMAN;
+        image->output = OPTS_OUTPUT_HUMAN;
     else if (strcmp(text, "json") == 0)
-        *output = OPTS_OUTPUT_JSON;
+        image->output = OPTS_OUTPUT_JSON;
+    else if (strcmp(text, "svg") == 0 && image->draws)
+        image->output = OPTS_OUTPUT_SVG;
     else
-        return report_usage("--output must be used with human or json as argument."),
-               OPTS_REPORTED;
+        return report_usage("--output must be used with human or json as argument."), OPTS_REPORTED;
     return 0;
 }
 
@@ -190,7 +191,7 @@ static error_t parse_image(int key, char *arg, struct argp_state *state)
         image->share = true;
         return 0;
     case OPTS_KEY_OUTPUT:
-        return output_value(arg, &image->output);
+        return output_value(arg, image);
     case ARGP_KEY_ARG:
         if (image->path)
             break;
@@ -210,8 +211,8 @@ static error_t parse_image(int key, char *arg, struct argp_state *state)
 static const struct argp_option image_options[] = {
     {"format", 'f', "FMT", 0, "Format of the image: qed or raw; else it is probed", 0},
     {"output", OPTS_KEY_OUTPUT, "FORMAT", 0, "human (default) or json", 0},
-    {"force-share", 'U', NULL, 0,
-     "Take no locks: another process may write to the image meanwhile", 0},
+    {"force-share", 'U', NULL, 0, "Take no locks: another process may write to the image meanwhile",
+     0},
     {0},
 };
 

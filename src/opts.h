@@ -34,6 +34,9 @@ enum opts_key {
     OPTS_KEY_DURABILITY,
     OPTS_KEY_PREALLOCATE,
     OPTS_KEY_GUESTS,
+    OPTS_KEY_ORDER,
+    OPTS_KEY_SEED,
+    OPTS_KEY_ROUNDS,
     OPTS_KEY_SALVAGE,
     OPTS_KEY_MAPFILE,
 };
@@ -48,13 +51,14 @@ enum opts_key {
  */
 int opts_run(const struct argp *argp, int argc, char **argv, void *args, int (*run)(void *args));
 
-enum opts_output { OPTS_OUTPUT_HUMAN, OPTS_OUTPUT_JSON };
+enum opts_output { OPTS_OUTPUT_HUMAN, OPTS_OUTPUT_JSON, OPTS_OUTPUT_SVG };
 
 /* What the commands that look at one image share: -f, --output, -U and the operand FILE. */
 struct opts_image {
     const char *path;
     const char *format; /* NULL: to be probed */
     enum opts_output output;
+    bool draws; /* set by the command beforehand: svg is an output, too */
     bool share;
 };
 

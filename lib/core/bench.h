@@ -42,7 +42,7 @@ struct bench_io_options {
 };
 
 struct bench_io_report {
-    double seconds;               /* of the requests */
+    double seconds;       /* of the requests */
     double close_seconds; /* until all of it was written out and the image marked as closed */
     uint64_t requests, guest_bytes, flushes;
     uint64_t host_bytes_written; /* into the image's file, with the tables */
@@ -94,13 +94,19 @@ struct bench_check_report {
     uint64_t left_cached; /* bytes */
     struct bench_check_pass cold, warm;
     struct qed_scan_plan plan, qemu_plan; /* what a check reads, and what QEMU's does */
+    enum qed_recovery_kind recovery;      /* what opening it for writing does first; */
+    bool recovery_refused;    /* it would end with an error: damage that is no crash's */
+    uint64_t recovery_tables; /* how many it reads, */
+    struct bench_check_pass recovery_cold, recovery_warm; /* what that took here, */
+    struct qed_scan_plan recovery_plan;                   /* and what it asks a disk for */
     uint64_t file_bytes;
 };
 
 /*
  * Check the image at path twice: once it is out of the page cache, as far as it goes, and once its
- * tables are in it. QED_ERR_UNSUPPORTED for a format that has no check. The caller calls
- * bench_check_release in any case.
+ * tables are in it. The same with what a recovery would read, if one is due; nothing is written.
+ * QED_ERR_UNSUPPORTED for a format that has no check. The caller calls bench_check_release in any
+ * case.
  */
 int bench_check(const char *path, const struct bench_check_options *options,
                 struct bench_check_report *report, struct qed_error *error);

@@ -72,6 +72,47 @@ static int measure(struct qed_image *qed, const struct qed_scan_list *tables,
     return ret;
 }
 
+static int time_recovery(struct qed_image *qed, const struct qed_scan_list *tables,
+                         struct bench_check_pass *pass, struct qed_error *error)
+{
+    struct qed_scan_stats stats = {0};
+    uint64_t begun = bench_now();
+    int ret = qed_scan_l2(qed, tables, NULL, ignore_piece, NULL, &stats, error);
+
+    *pass = (struct bench_check_pass){.seconds = bench_seconds(bench_now() - begun),
+                                      .requests = stats.requests,
+                                      .bytes_read = stats.bytes_read,
+                                      .bytes_cached = stats.bytes_cached};
+    return ret;
+}
+
+/* What a recovery would read, and how long that takes here. */
+static int measure_recovery(struct qed_image *qed, struct bench_check_report *report,
+                            struct qed_error *error)
+{
+    struct qed_scan_list tables = {0};
+    int ret = qed_recover_plan(qed, &report->recovery, &tables, error);
+
+    if (ret == QED_ERR_CORRUPT) {
+        report->recovery_refused = true;
+        return QED_OK;
+    }
+    if (ret < 0 || report->recovery == QED_RECOVERY_NONE)
+        return ret;
+    report->recovery_tables = tables.count;
+    ret = qed_scan_plan(qed, &tables, NULL, &report->recovery_plan, error);
+    if (ret == QED_OK)
+        io_advise(qed->io, IO_ADVISE_DONT_NEED, 0, 0);
+    if (ret == QED_OK)
+        ret = time_recovery(qed, &tables, &report->recovery_cold, error);
+    if (ret == QED_OK)
+        ret = qed_scan_in_turn(qed, tables.tables, tables.count, ignore_piece, NULL, error);
+    if (ret == QED_OK)
+        ret = time_recovery(qed, &tables, &report->recovery_warm, error);
+    qed_scan_list_free(&tables);
+    return ret;
+}
+
 static int bench_qed(struct qed_image *qed, struct bench_check_report *report,
                      struct qed_error *error)
 {
@@ -88,6 +129,8 @@ static int bench_qed(struct qed_image *qed, struct bench_check_report *report,
         ret = qed_scan_plan(qed, &lists.tables, NULL, &report->plan, error);
     if (ret == QED_OK)
         ret = measure(qed, &lists.tables, report, error);
+    if (ret == QED_OK)
+        ret = measure_recovery(qed, report, error);
     qed_scan_list_free(&lists.tables);
     return ret;
 }
@@ -133,4 +176,5 @@ void bench_check_release(struct bench_check_report *report)
 {
     qed_scan_plan_free(&report->plan);
     qed_scan_plan_free(&report->qemu_plan);
+    qed_scan_plan_free(&report->recovery_plan);
 }

@@ -44,3 +44,17 @@ expect_status 0 "$QEDTOOL" bench --mode=check --output=json none.qed
 head -c 100 /dev/zero >junk
 expect_status 1 "$QEDTOOL" bench --mode=check -f qed junk
 expect_stdout ''
+
+# What a recovery would read: nothing of a clean image, all of one that is marked, and what the
+# bitmap marks of one that has one.
+modelled '[.recovery.kind, .recovery.tables, .modelled[0].recover.requests]' '["none",0,0]'
+expect_status 0 "$QEDTOOL" bench --mode=check apart.qed
+expect_stdout_has 'Recovery (--recover) reads nothing: the image was cleanly closed.'
+craft apart.qed 'set features need_check'
+unchanged apart.qed modelled '[.recovery.kind, .recovery.tables]' '["full",64]'
+modelled '.modelled[0] | .recover == .qedtool and .recover.requests > 0' true
+modelled '.recovery | .cold."bytes-read" + .cold."bytes-cached" > 0 and .warm.seconds > 0' true
+expect_status 0 "$QEDTOOL" bench --mode=check apart.qed
+expect_stdout_has 'Recovery (--recover) reads 64 tables, all. Here:'
+[[ $(grep -cE '^(cold|warm) ' out) -eq 4 ]] || fail "not four lines"
+[[ $(grep -cE '^(iops=100,bw=150M|hdd) +recover ' out) -eq 2 ]] || fail "not two lines of recover"

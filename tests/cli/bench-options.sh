@@ -41,9 +41,9 @@ refused '--durability must be need-check, preallocate, intent or ordered' -w --d
 refused '--durability goes with -w' --durability=intent
 refused '--preallocate goes with --durability=preallocate' -w --preallocate=1M
 
-refused "--mode must be io or check, not 'fast'" --mode=fast
-refused '--disk and --guests go with --mode=check' --disk=hdd
-refused '--disk and --guests go with --mode=check' --guests=2
+refused "--mode must be io, check or durability, not 'fast'" --mode=fast
+refused '--disk and --guests go with --mode=check and --mode=durability' --disk=hdd
+refused '--disk and --guests go with --mode=check and --mode=durability' --guests=2
 for option in -w '-c 1' '-d 1' '-o 0' '-s 512' '-S 512' '-t none' -q --no-drain --pattern=1; do
     # shellcheck disable=SC2086 # one word or two
     refused 'Options of requests cannot be used with --mode=check' --mode=check $option
