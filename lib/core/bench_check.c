@@ -102,7 +102,7 @@ static int measure_recovery(struct qed_image *qed, struct bench_check_report *re
     report->recovery_tables = tables.count;
     ret = qed_scan_plan(qed, &tables, NULL, &report->recovery_plan, error);
     if (ret == QED_OK)
-        io_advise(qed->io, IO_ADVISE_DONT_NEED, 0, 0);
+        io_drop_cached(qed->io, 0, 0);
     if (ret == QED_OK)
         ret = time_recovery(qed, &tables, &report->recovery_cold, error);
     if (ret == QED_OK)
