@@ -5,11 +5,53 @@
 #include "bench_durability.h"
 
 #include <inttypes.h>
+#include <string.h>
 
 #include "base/units.h"
 #include "cmd.h"
 #include "progress.h"
 #include "report.h"
+
+static int order_value(const char *text, bool *random)
+{
+    *random = strcmp(text, "random") == 0;
+    if (*random || strcmp(text, "sequential") == 0)
+        return 0;
+    report_usage("--order must be sequential or random, not '%s'", text);
+    return OPTS_REPORTED;
+}
+
+static int rounds_value(const char *text, unsigned int *rounds)
+{
+    size_t number;
+
+    if (opts_count_value("--rounds", text, &number) != 0)
+        return OPTS_REPORTED;
+    *rounds = (unsigned int)(number <= BENCH_ROUNDS_MAX ? number : 0);
+    if (*rounds >= 1)
+        return 0;
+    report_usage("--rounds must be from 1 to %d", BENCH_ROUNDS_MAX);
+    return OPTS_REPORTED;
+}
+
+error_t bench_durability_parse(int key, const char *arg, struct bench_durability_options *options)
+{
+    size_t seed = 0;
+    error_t ret;
+
+    switch (key) {
+    case OPTS_KEY_ORDER:
+        return order_value(arg, &options->random);
+    case OPTS_KEY_ROUNDS:
+        return rounds_value(arg, &options->rounds);
+    case OPTS_KEY_SEED:
+        ret = opts_count_value("--seed", arg, &seed);
+        options->seed = seed;
+        return ret;
+    default:
+        return ARGP_ERR_UNKNOWN;
+    }
+}
 
 static double per_second(uint64_t amount, double seconds)
 {

@@ -23,6 +23,9 @@ struct bench_durability_price {
     double image, loaded;
 };
 
+/* Options of this mode alone; ARGP_ERR_UNKNOWN for all others. */
+error_t bench_durability_parse(int key, const char *arg, struct bench_durability_options *options);
+
 /* Measure and print. Signals stop it; returns a CMD_ status. */
 int bench_durability_command(struct bench_durability_args *args);
 

@@ -28,7 +28,6 @@ struct bench_args {
     size_t disk_count;
     size_t guests;
     struct bench_durability_options durability; /* of that mode, what the others do not have */
-    size_t rounds;
     bool has_count, has_depth, has_request_bytes, has_flush_interval; /* not the default */
     /* One that is for that mode only, or for requests of both modes that send any. */
     bool has_io_option, has_check_option, has_durability_option, has_load_option;
@@ -157,45 +156,6 @@ static int guests_value(const char *text, size_t *guests)
     return OPTS_REPORTED;
 }
 
-static int order_value(const char *text, bool *random)
-{
-    *random = strcmp(text, "random") == 0;
-    if (*random || strcmp(text, "sequential") == 0)
-        return 0;
-    report_usage("--order must be sequential or random, not '%s'", text);
-    return OPTS_REPORTED;
-}
-
-static int rounds_value(const char *text, size_t *rounds)
-{
-    if (opts_count_value("--rounds", text, rounds) != 0)
-        return OPTS_REPORTED;
-    if (*rounds >= 1 && *rounds <= BENCH_ROUNDS_MAX)
-        return 0;
-    report_usage("--rounds must be from 1 to %d", BENCH_ROUNDS_MAX);
-    return OPTS_REPORTED;
-}
-
-/* Options of mode durability alone; ARGP_ERR_UNKNOWN for all others. */
-static error_t parse_durability(int key, const char *arg, struct bench_args *args)
-{
-    size_t seed = 0;
-    error_t ret;
-
-    switch (key) {
-    case OPTS_KEY_ORDER:
-        return order_value(arg, &args->durability.random);
-    case OPTS_KEY_ROUNDS:
-        return rounds_value(arg, &args->rounds);
-    case OPTS_KEY_SEED:
-        ret = opts_count_value("--seed", arg, &seed);
-        args->durability.seed = seed;
-        return ret;
-    default:
-        return ARGP_ERR_UNKNOWN;
-    }
-}
-
 /* Options that every load of requests has; ARGP_ERR_UNKNOWN for all others. */
 static error_t parse_load(int key, const char *arg, struct bench_args *args)
 {
@@ -287,7 +247,7 @@ static error_t parse(int key, char *arg, struct argp_state *state)
     ret = parse_io(key, arg, args);
     if (ret != ARGP_ERR_UNKNOWN)
         return args->has_io_option = true, ret;
-    ret = parse_durability(key, arg, args);
+    ret = bench_durability_parse(key, arg, &args->durability);
     if (ret != ARGP_ERR_UNKNOWN)
         return args->has_durability_option = true, ret;
     ret = parse_load(key, arg, args);
@@ -451,7 +411,6 @@ static void settle_durability_load(struct bench_args *args)
     load->pattern = io->pattern;
     load->cache = io->cache;
     load->preallocate = io->preallocate;
-    load->rounds = (unsigned int)args->rounds;
 }
 
 static int bench_the_policies(struct bench_args *args)
@@ -500,8 +459,7 @@ int cmd_bench(int argc, char **argv)
     struct bench_args args = {
         .guests = 1,
         .image = {.draws = true},
-        .durability = {.seed = 1},
-        .rounds = 5,
+        .durability = {.seed = 1, .rounds = 5},
         .io = {
             .backing = IMAGE_BACKING_FOLLOW, .count = 75000, .depth = 64, .request_bytes = 4096}};
 
