@@ -58,7 +58,6 @@ full()
 full 'poke-header autoclear_features 0'
 full 'poke-header autoclear_features 2' 'intent 9 0'
 full 'fill 4096 4096 0'
-full 'intent 9 0' 'bytes 4096 51'
 full 'intent 9 0' 'bytes 4096 50'
 full 'intent 9 0' 'bytes 4104 02'
 full 'intent 9 0' 'bytes 4112 0a'
