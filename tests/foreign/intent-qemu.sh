@@ -115,9 +115,9 @@ has_written()
 kill_ours()
 {
     rm -f a.qed
-    "$QEDTOOL" create -q -o cluster_size=4k,table_size=2,intent=on a.qed 1G
+    "$QEDTOOL" create -q -o cluster_size=4k,table_size=2,intent=on a.qed 512M
     "$QEDTOOL" bench -q -w -c 20 -s 64k --pattern=17 --durability="$1" a.qed >/dev/null
-    "$QEDTOOL" bench -q -w -c 15000 -d 1 -s 64k -o 32M --pattern=18 --flush-interval=8 \
+    "$QEDTOOL" bench -q -w -c 7600 -d 1 -s 64k -o 32M --pattern=18 --flush-interval=2 \
         --durability="$1" a.qed >bench.out 2>&1 &
     wait_for has_written
     kill -KILL $!
