@@ -6,11 +6,6 @@
 . "$srcdir/tests/foreign/lib.sh"
 requires qemu-img qemu-io jq stdbuf
 
-has_intent()
-{
-    [[ $(($("$QEDCRAFT" "$1" --dump | sed -n 's/^autoclear_features //p') & 1)) -eq 1 ]]
-}
-
 # recovered KIND IMAGE: check --recover reads so much, and both find the image sound then
 recovered()
 {
