@@ -106,8 +106,8 @@ static int compare_data(struct comparison *c, const struct qed_undo_block *block
 }
 
 /*
- * The next piece of [*at, end), which lies in the file: *hole bytes of a hole, or *len stored bytes,
- * which are read. *at moves on.
+ * The next piece of [*at, end), which lies in the file: *hole bytes of a hole, or *len stored
+ * bytes, which are read. *at moves on.
  */
 static int next_stored(struct comparison *c, uint64_t *at, uint64_t end, uint64_t *hole,
                        size_t *len, struct qed_error *error)
