@@ -1,6 +1,7 @@
 /*
- * The page of a write-intent bitmap for qedcraft, written from FORMAT's words alone: what lib/
- * makes of it is held against this. SPDX-License-Identifier: MIT
+ * The page of a write-intent bitmap for qedcraft, written from qed(5) alone: what lib/ makes of it
+ * is held against this.
+ * SPDX-License-Identifier: MIT
  */
 #ifndef SUPPORT_CRAFT_INTENT_H
 #define SUPPORT_CRAFT_INTENT_H
