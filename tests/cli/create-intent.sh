@@ -18,12 +18,12 @@ has_intent()
     [[ $(header "$1" autoclear_features) == 0x1 ]] || fail "the autoclear bit of $1 is not set"
     [[ $(($(header "$1" header_size) * $(header "$1" cluster_size))) -ge 8192 ]] ||
         fail "no room in the header of $1"
-    cp "$1" page.qed
+    head -c 8192 "$1" >page.qed
     craft page.qed 'fill 4096 4096 0xff' 'intent 1'
-    same_file "$1" page.qed
-    unchanged "$1" expect_status 0 "$QEDTOOL" check "$1"
+    cmp -n 8192 "$1" page.qed >&2 || fail "another page in $1"
+    expect_status 0 "$QEDTOOL" check "$1"
     expect_stderr ""
-    unchanged "$1" expect_status 0 "$QEDTOOL" info "$1"
+    expect_status 0 "$QEDTOOL" info "$1"
     expect_stdout_has 'write-intent bitmap: 0 L2 tables marked'
 }
 
