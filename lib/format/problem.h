@@ -22,6 +22,7 @@ enum problem_id {
     PROBLEM_BACKING_NAME,
     PROBLEM_BACKING_FLAGS,
     PROBLEM_AUTOCLEAR,
+    PROBLEM_INTENT,
     PROBLEM_DIRTY,
     PROBLEM_FILE_LENGTH,
     /* the geometry as a whole */

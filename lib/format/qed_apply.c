@@ -20,32 +20,51 @@
 #include "format/qed_plan_sources.h"
 
 #define FEATURES_AT 16 /* bytes; format specification: header */
+#define AUTOCLEAR_AT 32
 #define WORD_BYTES sizeof(uint64_t)
 #define SPAN_BYTES ((size_t)64 << 10)
 #define SPAN_GAP 4096
 #define COPY_BYTES ((size_t)1 << 20)
 
 /*
- * Set or clear NEED_CHECK where the features are; *was tells how it stood. Flushes also where it
- * was set: whoever did that may have been cut off before it was durable.
+ * Set or clear NEED_CHECK where the features are; *was tells how it stood. In the same sector, so
+ * that neither is there without the other, the write-intent bitmap is dropped with it, for that
+ * says nothing of what a repair has not finished; intent is the autoclear bit to put back when the
+ * mark is cleared. Flushes also where all was as it is to be: whoever did that may have been cut
+ * off before it was durable.
  */
-static int mark(struct io *io, bool need_check, bool *was, struct qed_error *error)
+static int mark(struct io *io, bool need_check, uint64_t intent, bool *was, struct qed_error *error)
 {
-    uint8_t bytes[WORD_BYTES];
-    uint64_t features;
+    uint8_t bytes[AUTOCLEAR_AT + WORD_BYTES - FEATURES_AT];
+    uint8_t *at = bytes + AUTOCLEAR_AT - FEATURES_AT;
+    uint64_t features, autoclear;
     int ret = io_read_padded(io, bytes, sizeof(bytes), FEATURES_AT, error);
 
     if (ret < 0)
         return ret;
     features = le64_load(bytes);
+    autoclear = le64_load(at);
     *was = (features & QED_FEATURE_NEED_CHECK) != 0;
     if (!*was && !need_check)
         return QED_OK;
-    if (*was != need_check) {
+    if (*was != need_check)
         le64_store(bytes, features ^ QED_FEATURE_NEED_CHECK);
+    le64_store(at, need_check ? autoclear & ~QED_AUTOCLEAR_INTENT : autoclear | intent);
+    if (*was != need_check || le64_load(at) != autoclear)
         ret = io_write(io, bytes, sizeof(bytes), FEATURES_AT, error);
-    }
     return ret < 0 ? ret : io_flush(io, error);
+}
+
+/* The bit of the write-intent bitmap, if the plan has it stay. */
+static uint64_t planned_intent(const struct qed_plan *plan)
+{
+    size_t count;
+    const struct qed_plan_word *words = qed_plan_words(plan, &count);
+    size_t i = qed_plan_find_word(words, count, AUTOCLEAR_AT);
+
+    if (i == count || words[i].file_off != AUTOCLEAR_AT)
+        return 0;
+    return words[i].value & QED_AUTOCLEAR_INTENT;
 }
 
 /* The passes over the words, in their order. */
@@ -125,9 +144,11 @@ static int write_span(const struct apply *apply, enum pass pass, size_t first, s
     for (size_t i = first; i < next; i++) {
         uint64_t value = words[i].value;
 
-        /* The mark outlasts the plan. */
+        /* The mark outlasts the plan, and until it goes the bitmap stays dropped. */
         if (words[i].file_off == FEATURES_AT)
             value |= QED_FEATURE_NEED_CHECK;
+        else if (words[i].file_off == AUTOCLEAR_AT)
+            value &= ~QED_AUTOCLEAR_INTENT;
         if (is_due(apply, &words[i], pass))
             le64_store(buffer + (words[i].file_off - start), value);
     }
@@ -273,7 +294,8 @@ static int grow(const struct apply *apply, struct qed_error *error)
 static int prepare(struct apply *apply, struct qed_error *error)
 {
     bool was_marked = true, ignored;
-    int ret = mark(apply->io, true, &was_marked, error);
+    uint64_t intent = planned_intent(apply->plan);
+    int ret = mark(apply->io, true, 0, &was_marked, error);
 
     if (ret == QED_OK)
         ret = write_passes(apply, PASS_L1, PASS_EARLY, error);
@@ -285,7 +307,7 @@ static int prepare(struct apply *apply, struct qed_error *error)
     if (qed_plan_full_length(apply->plan) > qed_plan_old_length(apply->plan))
         io_set_length(apply->io, qed_plan_old_length(apply->plan), NULL);
     if (!was_marked && !apply->changed)
-        mark(apply->io, false, &ignored, NULL);
+        mark(apply->io, false, intent, &ignored, NULL);
     return ret;
 }
 
@@ -324,5 +346,6 @@ int qed_apply_finish(const struct qed_plan *plan, struct io *io, bool clear_mark
     bool ignored;
     int ret = give_back(plan, io, error);
 
-    return ret == QED_OK && clear_mark ? mark(io, false, &ignored, error) : ret;
+    return ret == QED_OK && clear_mark ? mark(io, false, planned_intent(plan), &ignored, error)
+                                       : ret;
 }

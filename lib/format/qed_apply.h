@@ -1,7 +1,9 @@
 /*
  * Carries a plan out. Cut off at any write, it leaves an image that is no worse than before and
  * that a second repair finishes: the image is marked first, whatever is new is durable before an
- * entry names it, and the mark goes last.
+ * entry names it, and the mark goes last. A write-intent bitmap is dropped by the write that sets
+ * the mark and comes back with the one that clears it, if the plan has a word for its bit: what is
+ * not finished, or not all mended, is not for a recovery of marked tables alone.
  * SPDX-License-Identifier: MIT
  */
 #ifndef FORMAT_QED_APPLY_H

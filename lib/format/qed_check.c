@@ -12,6 +12,7 @@
 
 #include "base/text.h"
 #include "format/qed_check_state.h"
+#include "format/qed_intent.h"
 
 enum problem_id qed_check_l1_entry(const struct qed_geometry *geometry, uint64_t entry)
 {
@@ -103,6 +104,20 @@ int check_mark(struct check *check, uint64_t file_off, uint64_t clusters, uint64
     return bitmap_set_range(check->repeated, first, clusters, &ignored);
 }
 
+/* A page that cannot be read is as good as a damaged one. */
+static void check_intent(struct check *check)
+{
+    const struct qed_image *image = check->image;
+    struct qed_intent intent;
+    bool valid;
+
+    if (!(image->header.autoclear_features & QED_AUTOCLEAR_INTENT))
+        return;
+    if (qed_intent_read(&intent, &valid, image->io, &image->header, &image->geometry, NULL) < 0 ||
+        !valid)
+        check_found(check, &(struct problem){.id = PROBLEM_INTENT});
+}
+
 static int check_header(struct check *check, struct qed_error *error)
 {
     const struct qed_image *image = check->image;
@@ -117,6 +132,7 @@ static int check_header(struct check *check, struct qed_error *error)
         check_found(check, &(struct problem){.id = PROBLEM_AUTOCLEAR,
                                              .has_value = true,
                                              .value = header->autoclear_features});
+    check_intent(check);
     if (header->features & QED_FEATURE_BACKING_FILE &&
         (!image->backing_name || text_has_control_byte(image->backing_name)))
         check_found(check, &(struct problem){.id = PROBLEM_BACKING_NAME});

@@ -158,17 +158,16 @@ int repair_set_entry(struct repair *repair, const struct problem *problem, uint6
 
 static int clear_autoclear(struct repair *repair, struct qed_error *error)
 {
-    const struct qed_header *header = &repair->image->header;
+    uint64_t bits = repair->image->header.autoclear_features, known = bits & QED_AUTOCLEAR_KNOWN;
     struct problem problem = {.id = PROBLEM_AUTOCLEAR};
-    int ret;
+    int ret = QED_OK;
 
-    if (!(header->autoclear_features & ~QED_AUTOCLEAR_KNOWN))
-        return QED_OK;
-    ret = repair_report(repair, &problem, ACTION_CLEAR_BITS, error);
-    if (ret < 0)
-        return ret;
-    return qed_plan_set(repair->plan, AUTOCLEAR_AT,
-                        header->autoclear_features & QED_AUTOCLEAR_KNOWN, QED_PLAN_SETTLE, error);
+    if (bits != known)
+        ret = repair_report(repair, &problem, ACTION_CLEAR_BITS, error);
+    /* The bit of a write-intent bitmap is a change, too: it goes meanwhile (qed_apply.h). */
+    if (ret == QED_OK && (bits != known || (known && qed_plan_changes_anything(repair->plan))))
+        ret = qed_plan_set(repair->plan, AUTOCLEAR_AT, known, QED_PLAN_SETTLE, error);
+    return ret;
 }
 
 /* Put lost tables back into the L1, and report each. */

@@ -28,8 +28,8 @@
  *
  *     WORD  a sector of 512 bytes with words that change: its old bytes follow, then the new
  *           values of these words. The first block is the sector at 0, whether words change there
- *           or not, for the repair sets and clears NEED_CHECK there; that bit counts in none of
- *           the comparisons.
+ *           or not, for the repair sets and clears NEED_CHECK there, and the autoclear bit of a
+ *           write-intent bitmap; these bits count in none of the comparisons.
  *     DATA  space that is given back, at most 1 MiB: its old bytes follow
  *     ZERO  the same where the file has a hole; any length, no bytes follow
  *     WITN  at most 4 KiB that the repair does not change, to know the image by

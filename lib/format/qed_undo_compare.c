@@ -48,10 +48,12 @@ static void compare_word(struct comparison *c, const struct qed_undo_block *bloc
     memcpy(was, block->old_bytes + index * QED_UNDO_WORD_BYTES, len);
     if (new_word)
         memcpy(becomes, new_word, len);
-    if (block->file_off == 0 && index == QED_UNDO_FEATURES_OFF / QED_UNDO_WORD_BYTES) {
-        is[0] &= (uint8_t)~QED_FEATURE_NEED_CHECK;
-        was[0] &= (uint8_t)~QED_FEATURE_NEED_CHECK;
-        becomes[0] &= (uint8_t)~QED_FEATURE_NEED_CHECK;
+    if (block->file_off == 0) {
+        uint8_t counts = (uint8_t)~qed_undo_flags_at(index * QED_UNDO_WORD_BYTES);
+
+        is[0] &= counts;
+        was[0] &= counts;
+        becomes[0] &= counts;
     }
     if (memcmp(is, was, len) == 0)
         return;
@@ -104,8 +106,8 @@ static int compare_data(struct comparison *c, const struct qed_undo_block *block
 }
 
 /*
- * The next piece of [*at, end), which lies in the file: *hole bytes of a hole, or *len stored bytes,
- * which are read. *at moves on.
+ * The next piece of [*at, end), which lies in the file: *hole bytes of a hole, or *len stored
+ * bytes, which are read. *at moves on.
  */
 static int next_stored(struct comparison *c, uint64_t *at, uint64_t end, uint64_t *hole,
                        size_t *len, struct qed_error *error)

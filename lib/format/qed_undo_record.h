@@ -22,8 +22,20 @@
 #define QED_UNDO_WORD_BYTES sizeof(uint64_t)
 #define QED_UNDO_SECTOR_WORDS (QED_SECTOR / QED_UNDO_WORD_BYTES)
 
-/* Where the header of an image has its features, of which NEED_CHECK counts in no comparison. */
+/* Where the header of an image has its features and its autoclear features. */
 #define QED_UNDO_FEATURES_OFF 16
+#define QED_UNDO_AUTOCLEAR_OFF 32
+
+/*
+ * The bits of a word of the header that count in no comparison, all in its first byte: a repair and
+ * an undo set NEED_CHECK and drop the write-intent bitmap while they write.
+ */
+static inline uint64_t qed_undo_flags_at(uint64_t file_off)
+{
+    if (file_off == QED_UNDO_FEATURES_OFF)
+        return QED_FEATURE_NEED_CHECK;
+    return file_off == QED_UNDO_AUTOCLEAR_OFF ? QED_AUTOCLEAR_INTENT : 0;
+}
 
 /* The image file's length in bytes: before the repair, at its longest, and after it. */
 struct qed_undo_lengths {

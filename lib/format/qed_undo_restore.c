@@ -90,6 +90,8 @@ static void set_mark(uint8_t *sector)
 {
     le64_store(sector + QED_UNDO_FEATURES_OFF,
                le64_load(sector + QED_UNDO_FEATURES_OFF) | QED_FEATURE_NEED_CHECK);
+    le64_store(sector + QED_UNDO_AUTOCLEAR_OFF,
+               le64_load(sector + QED_UNDO_AUTOCLEAR_OFF) & ~QED_AUTOCLEAR_INTENT);
 }
 
 /* A sector with its old words, but for those that keep tells to leave as they are. */
@@ -128,15 +130,18 @@ static int restore_early_words(struct undo *undo, const struct qed_undo_block *b
     return restore_sector(undo, block, 0, error);
 }
 
-/* Durably set NEED_CHECK in whatever header there is; where it is set it may not be durable yet. */
+/*
+ * Durably set NEED_CHECK in whatever header there is, and drop its write-intent bitmap; where that
+ * is done it may not be durable yet.
+ */
 static int mark(struct undo *undo, struct qed_error *error)
 {
     uint8_t sector[QED_SECTOR];
     int ret = io_read(undo->image, sector, sizeof(sector), 0, error);
 
-    if (ret == QED_OK && !undo->state.marked) {
+    if (ret == QED_OK) {
         set_mark(sector);
-        ret = io_write(undo->image, sector, sizeof(sector), 0, error);
+        ret = put_back(undo, sector, sizeof(sector), 0, error);
     }
     return ret < 0 ? ret : io_flush(undo->image, error);
 }

@@ -48,6 +48,7 @@ Supported qed options:
   backing_file=<str>     - File name of a base image
   backing_fmt=<str>      - Image format of the base image
   cluster_size=<size>    - Cluster size (in bytes)
+  intent=<bool (on/off)> - Write-intent bitmap
   preallocation=<str>    - Preallocation mode (allowed values: off, metadata, falloc, full)
   size=<size>            - Virtual disk size
   table_size=<size>      - L1/L2 table size (in clusters)
@@ -58,7 +59,7 @@ for list in help '?' cluster_size=4k,help; do
     unchanged d.qed expect_status 0 "$QEDTOOL" create -o "$list" d.qed 1M
     grep -qxFf qed-options out || fail "no options listed for -o $list"
     expect_status 0 "$QEDTOOL" create -f qed -o "$list"
-    [[ $(grep -cxFf qed-options out) -eq 7 ]] || fail "not all options are listed for -o $list"
+    [[ $(grep -cxFf qed-options out) -eq 8 ]] || fail "not all options are listed for -o $list"
 done
 expect_status 0 "$QEDTOOL" create -f raw -o help
 expect_stdout_has "  size=<size> "

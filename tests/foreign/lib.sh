@@ -116,6 +116,12 @@ is_dirty()
     [[ $(($("$QEDCRAFT" "$1" --dump | sed -n 's/^features //p') & 2)) -ne 0 ]]
 }
 
+# has_intent FILE: the autoclear bit of a write-intent bitmap is set
+has_intent()
+{
+    [[ $(($("$QEDCRAFT" "$1" --dump | sed -n 's/^autoclear_features //p') & 1)) -ne 0 ]]
+}
+
 # wait_for COMMAND...: until it succeeds, for 20 seconds at most.
 wait_for()
 {

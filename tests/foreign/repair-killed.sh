@@ -7,7 +7,8 @@
 . "$srcdir/tests/foreign/lib.sh"
 requires qemu-img jq
 
-sound_lines=('new size=24M cluster=4K table=2' 'data 0 24M seed=3')
+sound_lines=('new size=24M cluster=4K table=2 header=2' 'set autoclear_features 1' 'intent 1'
+    'data 0 24M seed=3')
 
 # Of six tables of 1024 entries: two that name another's clusters, 2000 copies; half of two that cannot
 # be read, for what is to be masked and what is to be cleared.
@@ -115,6 +116,8 @@ kill_it()
     [[ $status -eq 137 ]] || return 0
     killed=$((killed + 1))
     cmp -s a.qed damaged.qed || begun=$((begun + 1))
+    # Half a repair is not for a recovery that trusts the bitmap.
+    ! is_dirty a.qed || ! has_intent a.qed || fail "the bitmap is on while the repair is not finished"
 }
 
 # undone: where there is a record, it takes all back
@@ -142,6 +145,7 @@ measure()
         [[ $i -gt 1 && $plans -le $first ]] || plans=$first
         [[ $i -gt 1 && $writes -le $second ]] || writes=$second
     done
+    has_intent a.qed || fail "the repair dropped the bitmap"
     qemu-img convert -f qed -O raw a.qed whole.raw
 }
 

@@ -22,6 +22,8 @@
 #include <sys/stat.h>
 #include <unistd.h>
 
+#include "support/craft_intent.h"
+
 #define HEADER_BYTES 64
 #define ENTRY_BYTES 8
 #define CHUNK 65536
@@ -49,6 +51,7 @@ static const char usage[] =
     "  truncate LEN                          -N and +N are relative to the end\n"
     "  extend LEN\n"
     "  leak N                                append N clusters that nothing refers to\n"
+    "  intent GENERATION [I...]              a write-intent page with the bits of L1 entries I\n"
     "\n"
     "VALUE, OFF, LEN and N are made of numbers (0x.., k M G T), eof, cluster, table, header,\n"
     "size, l1, l2:I (what L1 entry I holds), data:I:J (what entry J of that table holds),\n"
@@ -770,6 +773,22 @@ static void cmd_leak(struct image *img, int n, char **w)
         fill_at(img, alloc(img, img->cluster), img->cluster, 'L');
 }
 
+static void cmd_intent(struct image *img, int n, char **w)
+{
+    unsigned char page[CRAFT_INTENT_BYTES];
+
+    need_geometry(img);
+    craft_intent_begin(page, img->entries, value(img, w[0]));
+    for (int i = 1; i < n; i++) {
+        uint64_t l1_index = value(img, w[i]);
+
+        check_index(img, l1_index);
+        craft_intent_mark(page, l1_index);
+    }
+    craft_intent_end(page);
+    write_at(img, CRAFT_INTENT_OFF, page, sizeof(page));
+}
+
 static const struct {
     const char *name;
     int min_words, max_words;
@@ -783,7 +802,7 @@ static const struct {
     {"swap-l2", 4, 4, cmd_swap_l2},   {"bytes", 2, MAX_WORDS, cmd_bytes},
     {"fill", 3, 3, cmd_fill},         {"copy", 3, 3, cmd_copy},
     {"truncate", 1, 1, cmd_truncate}, {"extend", 1, 1, cmd_extend},
-    {"leak", 1, 1, cmd_leak},
+    {"leak", 1, 1, cmd_leak},         {"intent", 1, MAX_WORDS, cmd_intent},
 };
 
 static void run_line(struct image *img, char *line)

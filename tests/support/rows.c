@@ -329,7 +329,7 @@ static void need_check(const struct rows_image *image)
 
 static void autoclear(const struct rows_image *image)
 {
-    unit_put64(image->io, 32, UINT64_C(0x8000000000000001));
+    unit_put64(image->io, 32, UINT64_C(0x8000000000000000));
 }
 
 static void leak_tail(const struct rows_image *image)

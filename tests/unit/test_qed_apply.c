@@ -230,6 +230,28 @@ START_TEST(header_words_do_not_take_the_mark_away)
 }
 END_TEST
 
+START_TEST(the_intent_bitmap_is_dropped_until_the_mark_goes)
+{
+    struct io *io = new_file(0);
+    struct qed_plan *plan = new_plan(io);
+
+    unit_put64(io, AUTOCLEAR, QED_AUTOCLEAR_INTENT);
+    set(plan, 20 * C, 0x5000, QED_PLAN_MEND);
+    set(plan, AUTOCLEAR, QED_AUTOCLEAR_INTENT, QED_PLAN_SETTLE);
+    qed_plan_settle(plan);
+    ck_assert_int_eq(qed_apply(plan, io, NULL), QED_OK);
+    ck_assert_uint_eq(unit_get64(io, FEATURES), QED_FEATURE_NEED_CHECK);
+    ck_assert_uint_eq(unit_get64(io, AUTOCLEAR), 0);
+    ck_assert_int_eq(qed_apply_finish(plan, io, false, NULL), QED_OK);
+    ck_assert_uint_eq(unit_get64(io, AUTOCLEAR), 0);
+    ck_assert_int_eq(qed_apply_finish(plan, io, true, NULL), QED_OK);
+    ck_assert_uint_eq(unit_get64(io, FEATURES), 0);
+    ck_assert_uint_eq(unit_get64(io, AUTOCLEAR), QED_AUTOCLEAR_INTENT);
+    qed_plan_free(plan);
+    io_close(io);
+}
+END_TEST
+
 START_TEST(an_empty_plan_writes_nothing)
 {
     struct io *io = new_file(0);
@@ -415,6 +437,7 @@ int main(void)
     tcase_add_test(tests, a_mark_that_was_there_is_made_durable);
     tcase_add_test(tests, where_space_is_all_that_is_given_back_the_image_is_not_marked);
     tcase_add_test(tests, header_words_do_not_take_the_mark_away);
+    tcase_add_test(tests, the_intent_bitmap_is_dropped_until_the_mark_goes);
     tcase_add_test(tests, an_empty_plan_writes_nothing);
     tcase_add_test(tests, words_that_lie_close_are_written_together);
     tcase_add_test(tests, a_word_at_an_odd_end_of_the_file_is_written);

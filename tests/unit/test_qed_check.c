@@ -261,8 +261,11 @@ START_TEST(the_header_has_notes)
     unit_put64(io, 16, QED_FEATURE_NEED_CHECK);
     check_one(io, PROBLEM_DIRTY, 0, 0);
     io = new_image(4);
-    unit_put64(io, 32, 5);
+    unit_put64(io, 32, 4);
     check_one(io, PROBLEM_AUTOCLEAR, 0, 0);
+    io = new_image(4);
+    unit_put64(io, 32, 1);
+    check_one(io, PROBLEM_INTENT, 0, 0);
     io = new_image(4);
     unit_fill(io, 4 * C, 100, 1);
     check_one(io, PROBLEM_FILE_LENGTH, 0, 0);
