@@ -42,8 +42,9 @@ static void list_append(struct qed_write_request **list, struct qed_write_reques
 static int make_queue(struct qed_writer *writer, struct qed_error *error)
 {
     const struct qed_writer_options *options = &writer->options;
-    /* Through the page cache the kernel is done when the call returns: a ring only costs. */
-    enum io_queue_kind kind = options->direct ? IO_QUEUE_AUTO : IO_QUEUE_SYNC;
+    /* A ring pays where something else can be done meanwhile: through the page cache the kernel is
+     * done when the call returns. */
+    enum io_queue_kind kind = options->direct && options->depth > 1 ? IO_QUEUE_AUTO : IO_QUEUE_SYNC;
     struct io *io = writer->image->io;
     int ret =
         io_queue_new(&writer->queue, io, kind, options->depth ? options->depth : 1, false, error);

@@ -12,6 +12,7 @@
 #include "support/unit.h"
 
 #define FEATURES_AT 16
+#define AUTOCLEAR_AT 32
 
 const struct qed_repair_options mend_all = {.scope = QED_REPAIR_ALL,
                                             .free_bytes = UINT64_MAX,
@@ -54,11 +55,12 @@ static uint8_t *read_all(struct io *io, size_t *len)
     if (!bytes || io_read(io, bytes, (size_t)length, 0, NULL) < 0)
         ck_abort_msg("cannot read the file");
     bytes[FEATURES_AT] |= QED_FEATURE_NEED_CHECK;
+    bytes[AUTOCLEAR_AT] &= (uint8_t)~QED_AUTOCLEAR_INTENT;
     *len = (size_t)length;
     return bytes;
 }
 
-/* Carry out a plan; the file is then what the plan's view has shown, but for the mark. */
+/* Carry out a plan; the file is then what the plan's view has shown, but for what the mark changes. */
 static int apply(struct qed_plan *plan, struct io *io, struct qed_error *error)
 {
     size_t planned_len, len;
