@@ -189,11 +189,13 @@ fi
 "$QEDTOOL" create -q -o intent=on busy.qed 1G
 "$QEDTOOL" bench -q -w -c 100000000 -s 512 --flush-interval=64 busy.qed >bench.out 2>&1 &
 writer=$!
-is_dirty()
+is_being_written()
 {
-    "$QEDTOOL" info -U busy.qed | grep -q 'cleanly shut down: no'
+    [[ $("$QEDTOOL" map -U busy.qed | wc -l) -gt 1 ]]
 }
-wait_for is_dirty
+wait_for is_being_written
+"$QEDTOOL" info -U busy.qed >info
+grep -q 'cleanly shut down: no' info || fail "not marked: $(cat info)"
 expect_status 1 "$QEDTOOL" check --recover busy.qed
 expect_stderr_has 'Failed to get "write" lock'
 kill -KILL "$writer"
