@@ -194,8 +194,8 @@ is_being_written()
     [[ $("$QEDTOOL" map -U busy.qed | wc -l) -gt 1 ]]
 }
 wait_for is_being_written
-"$QEDTOOL" info -U busy.qed >info
-grep -q 'cleanly shut down: no' info || fail "not marked: $(cat info)"
+expect_status 0 "$QEDTOOL" info -U busy.qed
+expect_stdout_has "cleanly shut down: no"
 expect_status 1 "$QEDTOOL" check --recover busy.qed
 expect_stderr_has 'Failed to get "write" lock'
 kill -KILL "$writer"
