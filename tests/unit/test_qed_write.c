@@ -453,7 +453,7 @@ int main(void)
 {
     TCase *tests = tcase_create("qed_write");
 
-    tcase_add_loop_test(tests, random_writes_read_back, 0, 240);
+    tcase_add_loop_test(tests, random_writes_read_back, 0, 120);
     tcase_add_test(tests, part_of_a_new_cluster_brings_the_rest_from_below);
     tcase_add_test(tests, part_of_a_zero_cluster_leaves_the_rest_zero);
     tcase_add_test(tests, zeroes_over_something_below_are_zero_clusters);

@@ -59,8 +59,10 @@ static int read_all(struct stream_source *source, size_t len, size_t buffer_byte
     while (ret == QED_OK && got == buffer_bytes) {
         ret = stream_source_read(source, buffer, buffer_bytes, &got, NULL);
         ck_assert_uint_eq(got % SECTOR, 0);
-        for (size_t i = 0; i < got; i++)
-            ck_assert_uint_eq(buffer[i], *sum + i < len ? byte_at(*sum + i) : 0);
+        for (size_t i = 0; i < got; i++) {
+            if (buffer[i] != (*sum + i < len ? byte_at(*sum + i) : 0))
+                ck_abort_msg("byte %zu of %zu is %u", (size_t)*sum + i, len, buffer[i]);
+        }
         *sum += got;
     }
     free(buffer);
