@@ -151,3 +151,15 @@ unchanged()
     [[ $(sha256sum <"$file") == "$before" ]] || fail "$file was changed by: $*"
     return "$status"
 }
+
+# wait_for COMMAND...: until it succeeds, for 20 seconds at most.
+wait_for()
+{
+    local tries
+
+    for ((tries = 0; tries < 400; tries++)); do
+        ! "$@" || return 0
+        sleep 0.05
+    done
+    fail "waited in vain for: $*"
+}

@@ -35,15 +35,3 @@ endless()
         seq -f 'poke-l1 %.0f l2:0' 1 $((gib / 2 - 1))
     } | "$QEDCRAFT" "$1"
 }
-
-# wait_for COMMAND...: until it succeeds, for 20 seconds at most.
-wait_for()
-{
-    local tries
-
-    for ((tries = 0; tries < 400; tries++)); do
-        ! "$@" || return 0
-        sleep 0.05
-    done
-    fail "waited in vain for: $*"
-}

@@ -28,30 +28,6 @@ no_corruption()
     same_guest "$1"
 }
 
-# kill_qemu IMAGE: qemu-io is killed after some allocating writes
-kill_qemu()
-{
-    local pid i
-
-    rm -f fifo
-    mkfifo fifo
-    stdbuf -i0 -oL qemu-io -f qed "$1" <fifo >qemu-io.out 2>&1 &
-    pid=$!
-    exec 9>fifo
-    for ((i = 0; i < 30; i++)); do
-        echo "write -P $((i + 1)) $((i * 7919 % 60 * 1048576)) 70k"
-    done >&9
-    wait_for qemu_has_written
-    kill -KILL "$pid"
-    exec 9>&-
-    wait "$pid" 2>/dev/null || true
-}
-
-qemu_has_written()
-{
-    [[ $(grep -c ' wrote ' qemu-io.out) -ge 20 ]]
-}
-
 # QEMU opens our images, reads, and finds no fault, and keeps the bitmap as long as it only reads.
 for geometry in cluster_size=64k cluster_size=4k,table_size=2 cluster_size=1M,table_size=2; do
     "$QEDTOOL" create -q -o "$geometry,intent=on" a.qed 64M
@@ -84,7 +60,7 @@ done
 
 # QEMU is killed: recovered in full, by check --recover and by our next writer.
 "$QEDTOOL" create -q -o cluster_size=4k,table_size=2,intent=on a.qed 64M
-kill_qemu a.qed
+killed_after a.qed 20 60
 is_dirty a.qed || fail "the kill did not leave it dirty"
 ! has_intent a.qed || fail "QEMU left a bitmap that it does not keep up"
 cp a.qed killed.qed

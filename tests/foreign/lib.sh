@@ -122,14 +122,28 @@ has_intent()
     [[ $(($("$QEDCRAFT" "$1" --dump | sed -n 's/^autoclear_features //p') & 1)) -ne 0 ]]
 }
 
-# wait_for COMMAND...: until it succeeds, for 20 seconds at most.
-wait_for()
+# killed_after IMAGE COUNT MIB: qemu-io writes on, all over so many MiB of the image, so that tables are
+# allocated, too; it is killed when it has reported COUNT writes.
+killed_after()
 {
-    local tries
+    local pid i
 
-    for ((tries = 0; tries < 400; tries++)); do
-        ! "$@" || return 0
-        sleep 0.05
-    done
-    fail "waited in vain for: $*"
+    rm -f fifo
+    mkfifo fifo
+    stdbuf -i0 -oL qemu-io -f qed "$1" <fifo >qemu-io.out 2>&1 &
+    pid=$!
+    exec 9>fifo
+    for ((i = 0; i < $2 + 20; i++)); do
+        echo "write -P $((i % 255 + 1)) $(((i * 7919 % $3) * 1048576 + i * 512)) 70k"
+    done >&9
+    wait_for qemu_io_reports "$2"
+    kill -KILL "$pid"
+    exec 9>&-
+    wait "$pid" 2>/dev/null || true
+}
+
+# qemu_io_reports COUNT: so many writes, in qemu-io.out.
+qemu_io_reports()
+{
+    [[ $(grep -c ' wrote ' qemu-io.out) -ge $1 ]]
 }
