@@ -255,14 +255,11 @@ static error_t parse(int key, char *arg, struct argp_state *state)
     return ret;
 }
 
-static const struct argp_child children[] = {
-    {.argp = &opts_image_argp}, {.argp = &opts_backing_argp}, {0}};
-
 static const struct argp argp = {
     .options = options,
     .parser = parse,
     .args_doc = "FILE",
-    .children = children,
+    .children = opts_image_children,
     .doc =
         "Measure an image: how fast it serves requests, or how long a check of it takes, with the "
         "time that it would take on a disk that is not here, beside QEMU's, or what it costs to "

@@ -108,14 +108,11 @@ static error_t parse(int key, char *arg, struct argp_state *state)
     }
 }
 
-static const struct argp_child children[] = {
-    {.argp = &opts_image_argp}, {.argp = &opts_backing_argp}, {0}};
-
 static const struct argp argp = {
     .options = options,
     .parser = parse,
     .args_doc = "FILE",
-    .children = children,
+    .children = opts_image_children,
     .doc = "Check an image: every table entry, every cluster. The backing file is not needed. "
            "Findings go to stderr, totals to stdout. Exit status: 0 clean, 1 the check could not "
            "be completed, 2 corrupt, 3 only leaked clusters, 63 the format has no check.",

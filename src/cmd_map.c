@@ -41,14 +41,11 @@ static error_t parse(int key, char *arg, struct argp_state *state)
     }
 }
 
-static const struct argp_child children[] = {
-    {.argp = &opts_image_argp}, {.argp = &opts_backing_argp}, {0}};
-
 static const struct argp argp = {
     .options = options,
     .parser = parse,
     .args_doc = "FILE",
-    .children = children,
+    .children = opts_image_children,
     .doc = "Show where the guest's bytes are: in which file of the backing chain, at which offset, "
            "and which read as zeroes.",
 };

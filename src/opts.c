@@ -231,6 +231,9 @@ static const struct argp_option backing_options[] = {
 
 const struct argp opts_backing_argp = {.options = backing_options, .parser = parse_backing};
 
+const struct argp_child opts_image_children[] = {
+    {.argp = &opts_image_argp}, {.argp = &opts_backing_argp}, {0}};
+
 int opts_two_operands(const char *arg, const char **first, const char **second)
 {
     if (*first && *second) {

@@ -68,6 +68,9 @@ extern const struct argp opts_image_argp;
 /* The child argp for --backing; its input is an enum image_backing. */
 extern const struct argp opts_backing_argp;
 
+/* Both, in this order. */
+extern const struct argp_child opts_image_children[];
+
 /* The next of two operands; a third is reported. 0, or OPTS_REPORTED. */
 int opts_two_operands(const char *arg, const char **first, const char **second);
 
