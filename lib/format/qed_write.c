@@ -92,11 +92,6 @@ void qed_writer_free(struct qed_writer *writer)
     free(writer);
 }
 
-enum qed_durability qed_writer_durability(const struct qed_writer *writer)
-{
-    return qed_commit_durability(writer->commit);
-}
-
 /* Have BOUNCE_BYTES there: zeroes, or, to be filled, anything. */
 static int need_bytes(uint8_t **bytes, bool zeroes, struct qed_error *error)
 {

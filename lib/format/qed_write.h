@@ -70,9 +70,6 @@ int qed_writer_new(struct qed_writer **writer, struct qed_image *image,
 /* No request may be unfinished. What was not flushed is dropped. NULL-safe. */
 void qed_writer_free(struct qed_writer *writer);
 
-/* The policy in force. */
-enum qed_durability qed_writer_durability(const struct qed_writer *writer);
-
 /*
  * Begin a request, which stays the caller's and must stay where it is until qed_writer_wait gives
  * it back; at most depth at once.
