@@ -1,5 +1,5 @@
 /*
- * What is known of an image without reading its tables.
+ * What is known of an image without reading its L2 tables.
  * SPDX-License-Identifier: MIT
  */
 #ifndef CORE_INFO_H
